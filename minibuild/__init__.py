@@ -1,0 +1,1 @@
+"""minibuild builds container images from Dockerfiles with no daemon."""

@@ -1,0 +1,58 @@
+"""A piece of a Dockerfile's text that remembers where each of its characters stood."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+from minibuild.source import Source, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Characters with their places; equal to another by its characters alone.
+
+    ``segments`` are (index in ``value``, offset in ``source``) pairs, ascending, the first at index 0: from each
+    on, the two run in step until the next (a continuation, a comment between lines or a carriage return was left
+    out there).
+    """
+
+    value: str
+    source: Source = field(compare=False, repr=False)
+    segments: tuple[tuple[int, int], ...] = field(compare=False, repr=False)
+
+    @classmethod
+    def of(cls, span: Span) -> Text:
+        """The text that stands at a span."""
+        return cls(span.text, span.source, ((0, span.start),))
+
+    def offset(self, index: int) -> int:
+        """Where in the source a character stood."""
+        at, start = self.segments[bisect_right(self.segments, index, key=lambda segment: segment[0]) - 1]
+        return start + index - at
+
+    @property
+    def span(self) -> Span:
+        """From its first character to its last; an empty text points at where it would stand."""
+        if not self.value:
+            start = self.offset(0)
+            return Span(self.source, start, start)
+        return Span(self.source, self.offset(0), self.offset(len(self.value) - 1) + 1)
+
+    def slice(self, start: int, end: int) -> Text:
+        """The text between two indices."""
+        start, end = min(start, len(self.value)), min(end, len(self.value))
+        first = bisect_right(self.segments, start, key=lambda segment: segment[0]) - 1
+        inside = [(index - start, offset) for index, offset in self.segments[first + 1 :] if index < end]
+        return Text(self.value[start:end], self.source, ((0, self.offset(start)), *inside))
+
+    def strip(self) -> Text:
+        """Without the blanks at both ends."""
+        start = len(self.value) - len(self.value.lstrip())
+        return self.slice(start, max(start, len(self.value.rstrip())))
+
+    def __str__(self) -> str:
+        return self.value
+
+    def __bool__(self) -> bool:
+        return bool(self.value)

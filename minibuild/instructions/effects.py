@@ -1,0 +1,102 @@
+"""The three things an instruction can do to a file tree; everything else it does, it does to the configuration.
+
+Effects are values: two that are equal ask for the same, and ``plan.keys`` takes their digest. What must not break
+the cache (places in the Dockerfile, proxies) is left out of the comparison.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from minibuild.source import Span
+
+Variables: TypeAlias = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InlineFile:
+    """A file that the Dockerfile holds itself: a here-document. ``path`` is its name (COPY) or its place (RUN)."""
+
+    path: str
+    content: bytes
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class RunCommand:
+    """Run a command in the tree and keep what it changed.
+
+    ``arguments`` is the argument vector, shell included; ``environment`` all it sees but ``proxies``; ``directory``
+    absolute; ``user`` as USER says it, "" for root; ``files`` are bound read-only at their absolute paths while it
+    runs.
+    """
+
+    arguments: tuple[str, ...]
+    environment: Variables
+    directory: str
+    user: str
+    files: tuple[InlineFile, ...] = ()
+    network: str = "default"
+    proxies: Variables = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FromContext:
+    """The build's own context."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromStage:
+    """The result of an earlier stage, by its index in the Dockerfile, counted from 0."""
+
+    stage: int
+
+
+@dataclass(frozen=True, slots=True)
+class FromImage:
+    """Another image or a named context: the words of ``--from`` as written."""
+
+    name: str
+
+
+Origin: TypeAlias = FromContext | FromStage | FromImage
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePath:
+    """A path or pattern, relative to its origin's root: no leading ``/`` and no ``..``; "" is the root itself."""
+
+    pattern: str
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CopyFiles:
+    """Copy files into the tree.
+
+    ``destination`` is absolute; a ``/`` at its end says that it is a directory. ``owner`` (``user[:group]``, names
+    or numbers) and ``mode`` (permission bits) are None where nothing was said. ``unpacks``: archives from the
+    context are unpacked, as ADD does.
+    """
+
+    sources: tuple[SourcePath, ...]
+    destination: str
+    origin: Origin = FromContext()
+    inline: tuple[InlineFile, ...] = ()
+    owner: str | None = None
+    mode: int | None = None
+    unpacks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MakeDirectory:
+    """Make an absolute directory and its missing parents, owned by a user ("" for root); an existing one stays as
+    it is.
+    """
+
+    path: str
+    user: str
+
+
+Effect: TypeAlias = RunCommand | CopyFiles | MakeDirectory

@@ -1,0 +1,201 @@
+"""An image: a manifest and a configuration, both kept as the bytes they were, and the layers they name.
+
+Source: image-spec manifest.md, descriptor.md, media-types.md; Docker's "Image Manifest V 2, Schema 2".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from minibuild.errors import ImageError
+from minibuild.oci.config import ContainerConfig, History, ImageConfig, encode_json
+from minibuild.oci.digest import Digest, chain_id
+from minibuild.oci.platform import Platform
+
+
+class MediaType(StrEnum):
+    """The media types of images: OCI's, and Docker's where they differ."""
+
+    INDEX = "application/vnd.oci.image.index.v1+json"
+    MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+    CONFIG = "application/vnd.oci.image.config.v1+json"
+    LAYER = "application/vnd.oci.image.layer.v1.tar"
+    LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
+    LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
+    DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+    DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+    DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+    DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
+    DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+
+
+# A manifest must not mix the two families, so a layer out of a Docker manifest is renamed when it is built upon.
+_AS_OCI: Mapping[str, str] = {
+    MediaType.DOCKER_LAYER: MediaType.LAYER,
+    MediaType.DOCKER_LAYER_GZIP: MediaType.LAYER_GZIP,
+    MediaType.DOCKER_CONFIG: MediaType.CONFIG,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """Points at a blob: its media type, digest and size in bytes; ``platform`` only in an index."""
+
+    media_type: str
+    digest: Digest
+    size: int
+    annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    platform: Platform | None = None
+
+    @classmethod
+    def parse(cls, document: Mapping[str, Any]) -> Descriptor:
+        """The descriptor that a JSON object is; raises ImageError where it isn't one."""
+        size, platform = document.get("size"), document.get("platform")
+        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+            raise ImageError(f"descriptor of {document.get('digest')!r} has the size {size!r}, wanted a whole number")
+        return cls(
+            media_type=str(document.get("mediaType", "")),
+            digest=Digest.parse(document.get("digest", "")),
+            size=size,
+            annotations=MappingProxyType(dict(document.get("annotations") or {})),
+            platform=None
+            if platform is None
+            else Platform(platform.get("os", ""), platform.get("architecture", ""), platform.get("variant", "")),
+        )
+
+    def encode(self) -> dict[str, Any]:
+        """The JSON object that this is."""
+        document: dict[str, Any] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+        if self.annotations:
+            document["annotations"] = dict(self.annotations)
+        if self.platform:
+            known = {"architecture": self.platform.architecture, "os": self.platform.os}
+            document["platform"] = {**known, **({"variant": self.platform.variant} if self.platform.variant else {})}
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A blob that holds a layer's tar, compressed or not, and the digest of the uncompressed tar."""
+
+    descriptor: Descriptor
+    diff_id: Digest
+
+    @classmethod
+    def of_tar(cls, digest: Digest, size: int) -> Layer:
+        """A layer whose blob is the bare tar."""
+        return cls(Descriptor(MediaType.LAYER, digest, size), digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One platform's image. The raw bytes are what digests were taken of; the other fields are what they say.
+
+    Invariant, checked when parsed: as many layers as ``diff_ids``, and (where there is a history) as many lines in it
+    that made a layer.
+    """
+
+    config: ImageConfig
+    layers: tuple[Layer, ...]
+    raw_config: bytes = field(repr=False)
+    raw_manifest: bytes = field(repr=False)
+    media_type: str = MediaType.MANIFEST
+
+    @classmethod
+    def parse(cls, raw_manifest: bytes, raw_config: bytes) -> Image:
+        """The image of these bytes; raises ImageError where they don't follow the specification or each other."""
+        document = parse_manifest(raw_manifest)
+        config = ImageConfig.parse(raw_config)
+        descriptors = [Descriptor.parse(layer) for layer in document.get("layers") or ()]
+        if len(descriptors) != len(config.diff_ids):
+            raise ImageError(
+                f"the manifest has {len(descriptors)} layers, the configuration {len(config.diff_ids)} diff_ids"
+            )
+        layers = tuple(map(Layer, descriptors, config.diff_ids))
+        return cls(config, layers, raw_config, raw_manifest, document.get("mediaType") or MediaType.MANIFEST)
+
+    @classmethod
+    def compose(cls, config: ImageConfig, layers: Sequence[Layer]) -> Image:
+        """An image of our own making, in OCI's media types; the configuration's diff_ids become the layers'."""
+        config = replace(config, diff_ids=tuple(layer.diff_id for layer in layers))
+        raw_config = config.encode()
+        descriptors = [
+            replace(layer.descriptor, media_type=_AS_OCI.get(layer.descriptor.media_type, layer.descriptor.media_type))
+            for layer in layers
+        ]
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": MediaType.MANIFEST,
+            "config": Descriptor(MediaType.CONFIG, Digest.of(raw_config), len(raw_config)).encode(),
+            "layers": [descriptor.encode() for descriptor in descriptors],
+        }
+        renamed = tuple(Layer(new, old.diff_id) for new, old in zip(descriptors, layers, strict=True))
+        return cls(config, renamed, raw_config, encode_json(manifest))
+
+    @classmethod
+    def scratch(cls, platform: Platform) -> Image:
+        """The empty image that ``FROM scratch`` starts with."""
+        return cls.compose(ImageConfig(platform), ())
+
+    @property
+    def id(self) -> Digest:
+        """The image ID: the digest of the configuration."""
+        return Digest.of(self.raw_config)
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of the manifest."""
+        return Digest.of(self.raw_manifest)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """Points at the manifest."""
+        return Descriptor(self.media_type, self.digest, len(self.raw_manifest))
+
+    @property
+    def config_descriptor(self) -> Descriptor:
+        """Points at the configuration, as the manifest does."""
+        return Descriptor.parse(json.loads(self.raw_manifest)["config"])
+
+    @property
+    def size(self) -> int:
+        """Bytes of all layers, as their blobs are."""
+        return sum(layer.descriptor.size for layer in self.layers)
+
+    @property
+    def chain(self) -> Digest | None:
+        """The ChainID of all its layers; None for an image of no layers."""
+        return chain_id(self.config.diff_ids)
+
+    def append(self, layer: Layer | None, config: ContainerConfig, history: History, author: str = "") -> Image:
+        """This image with one more history line, the configuration after it, and (unless None) one more layer."""
+        changed = replace(
+            self.config,
+            config=config,
+            history=(*self.config.history, replace(history, empty_layer=layer is None)),
+            created=history.created or self.config.created,
+            author=author or self.config.author,
+        )
+        return Image.compose(changed, self.layers if layer is None else (*self.layers, layer))
+
+
+def parse_manifest(raw: bytes) -> dict[str, Any]:
+    """The JSON object of a manifest or an index; raises ImageError for schema 1 and for what is neither."""
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise ImageError(f"the manifest is no JSON ({error})") from error
+    if not isinstance(document, dict):
+        raise ImageError("the manifest is no JSON object")
+    if document.get("schemaVersion") == 1:
+        raise ImageError(
+            "the manifest is of schema 1, which Docker retired", hint="push the image again, by any client"
+        )
+    if document.get("schemaVersion") != 2:
+        raise ImageError(f"the manifest has the schemaVersion {document.get('schemaVersion')!r}, wanted 2")
+    return document

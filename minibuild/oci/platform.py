@@ -1,0 +1,66 @@
+"""``os/architecture[/variant]``, in the names that Go gives them, and this machine's own."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from minibuild.errors import UsageError
+
+_PART = re.compile(r"[a-z0-9_.-]+")
+# containerd's normalisation of what people and uname call architectures: (architecture, variant).
+_ARCHITECTURES: Mapping[str, tuple[str, str]] = {
+    "x86_64": ("amd64", ""),
+    "x86-64": ("amd64", ""),
+    "aarch64": ("arm64", ""),
+    "i386": ("386", ""),
+    "i686": ("386", ""),
+    "armhf": ("arm", "v7"),
+    "armv7l": ("arm", "v7"),
+    "armv6l": ("arm", "v6"),
+    "armel": ("arm", "v6"),
+    "ppc64el": ("ppc64le", ""),
+    "loongarch64": ("loong64", ""),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What an image runs on; ``variant`` is "" where the architecture has none (amd64) or its usual one (arm64's
+    v8).
+    """
+
+    os: str
+    architecture: str
+    variant: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Platform:
+        """``linux/arm/v7``, ``linux/amd64``, or an architecture alone; raises UsageError for anything else."""
+        parts = text.lower().split("/")
+        if not 1 <= len(parts) <= 3 or not all(_PART.fullmatch(part) for part in parts):
+            raise UsageError(f"{text!r} is no platform", hint="write os/architecture[/variant], such as linux/amd64")
+        if len(parts) == 1:
+            parts = (
+                ["linux", *parts]
+                if parts[0] not in ("linux", "windows", "darwin", "freebsd")
+                else [*parts, cls.of_this_machine().architecture]
+            )
+        architecture, variant = _ARCHITECTURES.get(parts[1], (parts[1], ""))
+        variant = parts[2] if len(parts) == 3 else variant
+        if architecture == "arm" and not variant:
+            variant = "v7"
+        if (architecture, variant) in (("arm64", "v8"), ("amd64", "v1")):
+            variant = ""
+        return cls(parts[0], architecture, variant)
+
+    @classmethod
+    def of_this_machine(cls) -> Platform:
+        """The platform that RUN can run natively here; containers are Linux's, whatever the host."""
+        architecture, variant = _ARCHITECTURES.get(os.uname().machine, (os.uname().machine, ""))
+        return cls("linux", architecture, variant)
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)

@@ -1,0 +1,100 @@
+"""What a container runtime is: a process in a tree."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal, Protocol, TypeAlias
+
+from minibuild.events import Stream
+
+OutputLine: TypeAlias = Callable[[str, Stream], None]
+
+# Docker's default set.
+DEFAULT_CAPABILITIES = (
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FSETID",
+    "CAP_FOWNER",
+    "CAP_MKNOD",
+    "CAP_NET_RAW",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETFCAP",
+    "CAP_SETPCAP",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_SYS_CHROOT",
+    "CAP_KILL",
+    "CAP_AUDIT_WRITE",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A file or directory of the host, bound at an absolute path of the tree. The path need not exist in the tree."""
+
+    source: Path
+    target: str
+    read_only: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What to run, everything looked up already: numeric ids, absolute directory, the whole environment.
+
+    ``arguments[0]`` without a slash is looked up in the PATH of ``environment``, inside the tree. ``interactive``:
+    it inherits our standard streams (``minibuild run``), and no line of output is reported.
+    """
+
+    arguments: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    directory: str = "/"
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    network: Literal["host", "none"] = "host"
+    hostname: str = "minibuild"
+    capabilities: tuple[str, ...] = DEFAULT_CAPABILITIES
+    interactive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """Tells whoever waits on a process that it should be killed now. Set once, from any thread or a signal
+    handler.
+    """
+
+    event: threading.Event = field(default_factory=threading.Event)
+
+    def set(self) -> None:
+        """Cancels."""
+        self.event.set()
+
+    def __bool__(self) -> bool:
+        return self.event.is_set()
+
+
+class Runtime(Protocol):
+    """Runs a process in a tree, isolated as Docker isolates RUN: own pid, mount, ipc and uts namespaces, /proc,
+    /dev and /sys of its own.
+
+    It leaves nothing in the tree: no mount point, no ``/etc/resolv.conf``. When our own process dies, however, so
+    does the container.
+    """
+
+    name: ClassVar[str]
+
+    @classmethod
+    def probe(cls) -> str | None:
+        """None where it works here, proved by running a program; else the reason, for ``minibuild info``."""
+
+    def run(self, process: Process, root: Path, output: OutputLine, cancellation: Cancellation) -> int:
+        """Runs to the end and answers the exit status as a shell sees it: 127 not found, 126 not executable, 128+n
+        killed by signal n.
+
+        ``output`` gets each line as it comes, the streams told apart. A cancelled process is killed with all its
+        children; the answer is then 137. Raises UnavailableError where no container could be made.
+        """

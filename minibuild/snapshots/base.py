@@ -1,0 +1,60 @@
+"""What a storage back-end for file trees is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO, ClassVar, Protocol, Self
+
+from minibuild.layers.entry import Change
+
+
+class Workspace(Protocol):
+    """A writable tree on top of a chain."""
+
+    root: Path
+    """The mounted tree. Only the thread that entered the workspace sees the mount."""
+
+    def commit(self, chain: str) -> Committed:
+        """Seals the tree under a name that its snapshotter then knows; nothing may be written to it afterwards."""
+
+
+class Committed(Protocol):
+    """A sealed tree that still knows what it changed."""
+
+    def changes(self) -> Iterator[Change]:
+        """The difference to its parent as a layer's entries, in the order of their paths, files with what opens
+        their content.
+
+        May be called from any thread, while other workspaces stand on it.
+        """
+
+
+class Snapshotter(Protocol):
+    """Keeps file trees, named by chains, each on top of its parent. Many processes may use one directory."""
+
+    name: ClassVar[str]
+
+    @classmethod
+    def probe(cls, root: Path) -> str | None:
+        """None where it works in this directory; else the reason, for ``minibuild info``."""
+
+    @classmethod
+    def open(cls, root: Path) -> Self:
+        """The snapshotter that keeps its trees in this directory; makes it if need be."""
+
+    def __contains__(self, chain: str) -> bool:
+        """It has this tree, whole."""
+
+    def import_layer(self, chain: str, parent: str | None, layer: BinaryIO) -> None:
+        """Makes a tree out of an uncompressed layer tar on top of its parent's. An existing one stays as it is."""
+
+    def view(self, chain: str | None) -> AbstractContextManager[Path]:
+        """The tree, mounted read-only; None is the empty tree."""
+
+    def workspace(self, parent: str | None) -> AbstractContextManager[Workspace]:
+        """A writable tree on top; what isn't committed when it is left is thrown away."""
+
+    def remove(self, chain: str) -> None:
+        """Forgets a tree that no other stands on."""

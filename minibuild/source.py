@@ -1,0 +1,77 @@
+"""A text with a name, and ranges in it: what every error points with."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Source:
+    """A text as it was read (line ends included) and the name people know it by, such as ``Dockerfile``."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def line_starts(self) -> tuple[int, ...]:
+        """Offsets at which lines start; the first is 0."""
+        return (0, *(i + 1 for i, character in enumerate(self.text) if character == "\n"))
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """The (line, column) of an offset, both counted from 1."""
+        line = bisect_right(self.line_starts, offset)
+        return line, offset - self.line_starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """The text of a line (counted from 1), without its end."""
+        starts = self.line_starts
+        end = starts[number] if number < len(starts) else len(self.text)
+        return self.text[starts[number - 1] : end].rstrip("\r\n")
+
+    def span(self, start: int, end: int) -> Span:
+        """The range from one offset up to, not including, another."""
+        return Span(self, start, end)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range of a source: offsets in characters, the end not included."""
+
+    source: Source = field(repr=False)
+    start: int
+    end: int
+
+    @property
+    def line(self) -> int:
+        """The line it starts in, counted from 1."""
+        return self.source.position(self.start)[0]
+
+    @property
+    def column(self) -> int:
+        """The column it starts at, counted from 1."""
+        return self.source.position(self.start)[1]
+
+    @property
+    def last_line(self) -> int:
+        """The line its last character stands in, counted from 1."""
+        return self.source.position(max(self.start, self.end - 1))[0]
+
+    @property
+    def text(self) -> str:
+        """The characters it covers, as they stand in the source."""
+        return self.source.text[self.start : self.end]
+
+    def __str__(self) -> str:
+        """``Dockerfile:2:6``, as compilers and editors write places."""
+        return f"{self.source.name}:{self.line}:{self.column}"
+
+    def excerpt(self) -> str:
+        """The first line of the range with carets under it; tabs become blanks so that the carets stay below."""
+        line, column = self.source.position(self.start)
+        text = self.source.line(line)
+        length = max(1, min(self.end - self.start, len(text) - column + 1))
+        gutter = f"{line} | "
+        carets = " " * (len(gutter) - 2) + "| " + " " * (column - 1) + "^" * length
+        return gutter + text.replace("\t", " ") + "\n" + carets

@@ -1,0 +1,38 @@
+"""Where images come from and where they go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import BinaryIO, Protocol
+
+from minibuild.events import Progress
+from minibuild.oci import Descriptor, Image, Layer, Platform, Reference
+
+
+class ImageSource(Protocol):
+    """A place that has images."""
+
+    def resolve(self, reference: Reference, platform: Platform) -> Image:
+        """The image of that name for a platform; raises ImageError where there is none."""
+
+    def open(self, descriptor: Descriptor) -> BinaryIO:
+        """A blob of an image that was resolved here; the caller closes it, and verifies size and digest as it
+        reads.
+        """
+
+
+class LayerContents(Protocol):
+    """What gives an exporter the bytes of layers: the store."""
+
+    def open(self, descriptor: Descriptor) -> BinaryIO:
+        """A blob as it is, compressed or not; the caller closes it."""
+
+    def open_tar(self, layer: Layer) -> BinaryIO:
+        """A layer's uncompressed tar; the caller closes it."""
+
+
+class Exporter(Protocol):
+    """A place that takes images. What it writes is whole or isn't there."""
+
+    def export(self, image: Image, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
+        """Writes the image under these names; with none, it goes by its ID."""
