@@ -1,0 +1,63 @@
+"""Fixtures that every room may use: real servers, base images, and minibuild as a user runs it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import bases, daemons
+from tests.command import Minibuild
+from tests.machine import require
+
+
+@pytest.fixture(scope="session")
+def shared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that all workers of this run see."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def dockerd(shared_directory: Path) -> Iterator[daemons.Dockerd]:
+    """A real docker daemon; it has no networks, so containers run with ``--net host`` or ``--net none``."""
+    require("docker", "dockerd", root=True)
+    with daemons.dockerd(shared_directory) as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="session")
+def registry(shared_directory: Path) -> Iterator[daemons.Registry]:
+    """A real registry on loopback, empty at first."""
+    require("docker-registry", "skopeo")
+    with daemons.registry(shared_directory) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def busybox_base(registry: daemons.Registry) -> bases.BaseImage:
+    """``busybox:latest``, in the registry."""
+    require("apt-get", "dpkg-deb")
+    return bases.busybox().pushed_to(registry)
+
+
+@pytest.fixture(scope="session")
+def debian_base(registry: daemons.Registry) -> bases.BaseImage:
+    """``debian:bookworm``, in the registry."""
+    require("mmdebstrap")
+    return bases.debian().pushed_to(registry)
+
+
+@pytest.fixture(scope="session")
+def node_base(registry: daemons.Registry) -> bases.BaseImage:
+    """``node:18.13.0``, in the registry."""
+    require("mmdebstrap", "npm")
+    return bases.node().pushed_to(registry)
+
+
+@pytest.fixture
+def minibuild(tmp_path: Path) -> Minibuild:
+    """The installed command line, with a store of its own and no registry but the internet's."""
+    return Minibuild(tmp_path / "store")
