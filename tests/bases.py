@@ -57,6 +57,7 @@ def _made(name: str, recipe: str, upon: BaseImage | None = None) -> BaseImage:
 
 def _make(image: BaseImage, place: Path, command: list[str]) -> None:
     shutil.rmtree(place, ignore_errors=True)
+    _remove_stale(image.name)
     unfinished = place.with_name(f"{place.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -75,6 +76,13 @@ def _is_fresh(image: BaseImage, upon: BaseImage | None) -> bool:
         return False
     made = image.archive.stat().st_mtime
     return made > time.time() - FRESH_S and (upon is None or made > upon.archive.stat().st_mtime)
+
+
+def _remove_stale(name: str) -> None:
+    """Removes what earlier recipes left behind."""
+    for other in _cache().glob(f"{name.replace(':', '-')}-*/image.tar"):
+        if other.stat().st_mtime < time.time() - FRESH_S:
+            shutil.rmtree(other.parent, ignore_errors=True)
 
 
 def _cache() -> Path:

@@ -34,27 +34,35 @@ def main(arguments: list[str]) -> int:
             start_new_session=True,
             preexec_fn=_die_with_parent,
         )
-    threading.Thread(target=_stop_when_unused, args=(server, Path(users), Path(state)), daemon=True).start()
-    return server.wait()
+    stopping = threading.Event()
+    threading.Thread(target=_end_with, args=(server, stopping), daemon=True).start()
+    with Path(users).open("a") as held:
+        # Held until we are gone: whoever waits for it starts a server of its own in this place.
+        fcntl.flock(held, fcntl.LOCK_EX)
+        stopping.set()
+        Path(state).unlink(missing_ok=True)
+        _stop(server)
+        shutil.rmtree(Path(state).parent / "data", ignore_errors=True)
+    return 0
 
 
 def _die_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def _stop_when_unused(server: subprocess.Popen[bytes], users: Path, state: Path) -> None:
-    with users.open("a") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        state.unlink(missing_ok=True)
-        server.terminate()
-        try:
-            server.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
-        shutil.rmtree(state.parent / "data", ignore_errors=True)
-        # The lock must outlive the clean-up: whoever waits for it starts a server of its own in this place.
-        os._exit(0)
+def _end_with(server: subprocess.Popen[bytes], stopping: threading.Event) -> None:
+    status = server.wait()
+    if not stopping.is_set():
+        os._exit(status or 1)
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
+    try:
+        server.wait(PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 if __name__ == "__main__":

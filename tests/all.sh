@@ -1,0 +1,60 @@
+#!/bin/sh
+# Passes every test: installs the Debian packages they need (as root on Debian; else it says what will be skipped),
+# then runs tox, or what it is given: "sh tests/all.sh -e lint".
+set -eu
+cd "$(dirname "$(realpath "$0")")/.."
+
+# program: the Debian package that has it
+needs='
+git:git
+crun:crun
+runc:runc
+bwrap:bubblewrap
+dockerd:docker.io
+docker:docker.io
+docker-registry:docker-registry
+podman:podman
+skopeo:skopeo
+umoci:umoci
+mmdebstrap:mmdebstrap
+newuidmap:uidmap
+mkfs.btrfs:btrfs-progs
+mkfs.xfs:xfsprogs
+setcap:libcap2-bin
+setpriv:util-linux
+npm:npm
+'
+has() { PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "$1" >/dev/null 2>&1; }
+as_root_on_debian() { [ "$(id -u)" = 0 ] && [ -e /etc/debian_version ]; }
+
+missing='' packages=''
+for need in $needs; do
+    has "${need%%:*}" && continue
+    missing="$missing ${need%%:*}"
+    packages="$packages ${need#*:}"
+done
+/usr/bin/env python3 -c 'import ensurepip, venv' 2>/dev/null || packages="$packages python3-venv"
+if [ -n "$packages" ]; then
+    if as_root_on_debian; then
+        apt-get -qq update
+        # shellcheck disable=SC2086
+        DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $packages >/dev/null
+    else
+        echo "not installed, so tests that need them are skipped:$missing"
+        echo "on Debian: sudo apt-get install$packages"
+    fi
+elif ! as_root_on_debian && [ "$(id -u)" != 0 ]; then
+    echo 'not root, so tests that need a docker daemon of their own are skipped'
+fi
+if as_root_on_debian && ! apt-cache show busybox-static >/dev/null 2>&1; then apt-get -qq update; fi
+
+# tox takes the interpreters that it finds on PATH; pyenv keeps its own elsewhere.
+if has pyenv; then
+    for version in $(pyenv versions --bare | grep -E '^3\.1[1-3]\.[0-9]+$'); do
+        PATH=$PATH:$(pyenv prefix "$version")/bin
+    done
+    export PATH
+fi
+
+[ -x .tox/tox/bin/tox ] || { python3 -m venv .tox/tox && .tox/tox/bin/pip install --quiet 'tox>=4.24'; }
+exec .tox/tox/bin/tox run "$@"
