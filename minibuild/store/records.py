@@ -1,0 +1,186 @@
+"""The cache: what a step with a key made, on which parent. One sqlite file, imported when first asked.
+
+It may be deleted at any time; a file that sqlite can't read is thrown away and begun anew.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from minibuild.errors import UnavailableError
+from minibuild.oci import Descriptor, Digest, Layer
+from minibuild.oci.digest import chain_id
+from minibuild.store.blobs import Blobs
+from minibuild.store.locks import locked
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_SCHEMA = 1
+_WAIT_S = 30
+_CREATE = """
+    CREATE TABLE IF NOT EXISTS records (
+        key TEXT NOT NULL, parent TEXT NOT NULL, place TEXT NOT NULL, created TEXT NOT NULL,
+        chain TEXT, layer TEXT, parts TEXT NOT NULL, parent_diff_ids TEXT NOT NULL, PRIMARY KEY (key, parent));
+    CREATE INDEX IF NOT EXISTS places ON records (place);
+"""
+_COLUMNS = "key, parent, place, created, chain, layer, parts, parent_diff_ids"
+
+Row: TypeAlias = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a step made. ``layer`` is None for a step without one, ``chain`` None where no tree was sealed for it.
+
+    ``parts`` are the key's typed parts (JSON values), to explain a later miss; ``parent_diff_ids`` the layers it
+    stands on, oldest first; ``created`` RFC 3339; ``place`` tells the same step of the same Dockerfile's earlier
+    builds, whatever its key was.
+    """
+
+    key: str
+    parts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    layer: Layer | None = None
+    chain: str | None = None
+    parent_diff_ids: tuple[Digest, ...] = ()
+    created: str = ""
+    place: str = ""
+
+
+class Records:
+    """The records of a store; threads may share it, and processes the file."""
+
+    def __init__(self, path: Path, blobs: Blobs, lock: Path) -> None:
+        self._path = path
+        self._blobs = blobs
+        self._lock = lock
+        self._mutex = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    def find(self, key: str, parent_diff_ids: Sequence[Digest]) -> Record | None:
+        """What a step with this key made on that very parent; None where nothing did, or its layer is gone."""
+        query = f"SELECT {_COLUMNS} FROM records WHERE key = ? AND parent = ?"
+        rows = self._run(lambda database: database.execute(query, (key, _parent(parent_diff_ids))).fetchall())
+        record = _record(rows[0]) if rows else None
+        return record if record and self._is_whole(record) else None
+
+    def latest(self, place: str) -> Record | None:
+        """The newest record of a place, whole or not: what a miss is compared with."""
+        query = f"SELECT {_COLUMNS} FROM records WHERE place = ? ORDER BY rowid DESC LIMIT 1"
+        rows = self._run(lambda database: database.execute(query, (place,)).fetchall())
+        return _record(rows[0]) if rows else None
+
+    def put(self, record: Record) -> None:
+        """Keeps a record, instead of an earlier one of the same key and parent."""
+        query = f"INSERT OR REPLACE INTO records ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        self._run(lambda database: database.execute(query, _row(record)).fetchall())
+
+    def all(self) -> tuple[Record, ...]:
+        """Every record, oldest first."""
+        query = f"SELECT {_COLUMNS} FROM records ORDER BY rowid"
+        return tuple(map(_record, self._run(lambda database: database.execute(query).fetchall())))
+
+    def remove(self, record: Record) -> None:
+        """Forgets a record."""
+        query, values = (
+            "DELETE FROM records WHERE key = ? AND parent = ?",
+            (
+                record.key,
+                _parent(record.parent_diff_ids),
+            ),
+        )
+        self._run(lambda database: database.execute(query, values).fetchall())
+
+    def close(self) -> None:
+        """Closes the file; the next question opens it again."""
+        with self._mutex:
+            if self._connection:
+                self._connection.close()
+            self._connection = None
+
+    def _is_whole(self, record: Record) -> bool:
+        return record.layer is None or self._blobs.has(record.layer.descriptor)
+
+    def _run(self, work: Callable[[sqlite3.Connection], list[Row]]) -> list[Row]:
+        import sqlite3
+
+        with self._mutex:
+            try:
+                try:
+                    return work(self._open())
+                except sqlite3.OperationalError:
+                    raise
+                except sqlite3.DatabaseError:
+                    self._start_anew()
+                    return work(self._open())
+            except sqlite3.Error as error:
+                raise UnavailableError(
+                    f"{self._path} can't be used: {error}", hint="free some space, or delete it: only the cache is lost"
+                ) from error
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            import sqlite3
+
+            connection = sqlite3.connect(
+                self._path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False, cached_statements=16
+            )
+            self._connection = connection
+            connection.execute("PRAGMA synchronous = NORMAL")
+            if connection.execute("PRAGMA user_version").fetchone()[0] != _SCHEMA:
+                self._create(connection)
+        return self._connection
+
+    def _create(self, connection: sqlite3.Connection) -> None:
+        # Under a lock of our own: sqlite doesn't wait for another process that is changing the journal mode.
+        with locked(self._lock):
+            connection.execute("PRAGMA journal_mode = WAL")
+            if connection.execute("PRAGMA user_version").fetchone()[0] not in (0, _SCHEMA):
+                connection.execute("DROP TABLE IF EXISTS records")
+            connection.executescript(f"{_CREATE} PRAGMA user_version = {_SCHEMA};")
+
+    def _start_anew(self) -> None:
+        if self._connection:
+            self._connection.close()
+        self._connection = None
+        with locked(self._lock):
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+
+
+def _parent(diff_ids: Sequence[Digest]) -> str:
+    return chain_id(diff_ids) or ""
+
+
+def _row(record: Record) -> Row:
+    layer = record.layer and json.dumps({"diff_id": record.layer.diff_id, **record.layer.descriptor.encode()})
+    return (
+        record.key,
+        _parent(record.parent_diff_ids),
+        record.place,
+        record.created,
+        record.chain,
+        layer,
+        json.dumps(dict(record.parts), sort_keys=True),
+        json.dumps(record.parent_diff_ids),
+    )
+
+
+def _record(row: Row) -> Record:
+    key, _, place, created, chain, layer, parts, parent_diff_ids = row
+    document = json.loads(layer) if layer else None
+    return Record(
+        key=key,
+        parts=json.loads(parts),
+        layer=Layer(Descriptor.parse(document), Digest.parse(document["diff_id"])) if document else None,
+        chain=chain,
+        parent_diff_ids=tuple(map(Digest, json.loads(parent_diff_ids))),
+        created=created,
+        place=place,
+    )

@@ -1,0 +1,201 @@
+"""The store: everything that is kept between builds, under one directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+from minibuild.errors import ImageError, IntegrityError, UsageError
+from minibuild.oci import Descriptor, Digest, Image, Layer, Platform, Reference
+from minibuild.store.blobs import Blobs, disk_explained
+from minibuild.store.images import Images
+from minibuild.store.layout import INDEX_FILE, LAYOUT, LAYOUT_FILE, write_index
+from minibuild.store.locks import Lease, locked
+from minibuild.store.records import Records
+
+if TYPE_CHECKING:
+    from minibuild.layers.entry import Change
+    from minibuild.layers.index import Index
+
+_BLOCK = 1 << 20
+
+
+def data_directory(environ: Mapping[str, str], uid: int | None = None) -> Path:
+    """Where the store stands unless ``--root`` says: MINIBUILD_ROOT, root's in /var/lib, else the user's data
+    directory. ``uid`` None: who runs this process.
+    """
+    if root := environ.get("MINIBUILD_ROOT"):
+        return Path(root).absolute()
+    if (os.geteuid() if uid is None else uid) == 0:
+        return Path("/var/lib/minibuild")
+    data = environ.get("XDG_DATA_HOME", "")
+    # The XDG specification: a relative path is to be ignored.
+    base = Path(data) if data.startswith("/") else Path(environ.get("HOME") or os.path.expanduser("~")) / ".local/share"
+    return base / "minibuild"
+
+
+class Store:
+    """An open store, which nobody throws things out of while it is. Threads may share it.
+
+    It is a source of images and gives exporters their layers.
+    """
+
+    def __init__(self, root: Path, lease: Lease) -> None:
+        self.root = root
+        self.lease = lease
+        self.blobs = Blobs(root, root / "tmp")
+        self.images = Images(root, self.blobs, root / "locks" / "index")
+
+    @classmethod
+    def at(cls, root: Path) -> Self:
+        """The store in a directory, made if need be; raises UnavailableError or UsageError where it can't stand."""
+        root = root.absolute()
+        if root.exists() and not root.is_dir():
+            raise UsageError(
+                f"{root} is a file, wanted a directory for the store",
+                hint="choose another with --root or MINIBUILD_ROOT",
+            )
+        with disk_explained(root):
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (root / "locks").mkdir(exist_ok=True)
+            store = cls(root, Lease(root / "locks" / "lease"))
+            store._furnish()
+        return store
+
+    def _furnish(self) -> None:
+        self.blobs.make()
+        (self.root / "indices").mkdir(exist_ok=True)
+        for name, content in ((INDEX_FILE, write_index(())), (LAYOUT_FILE, LAYOUT)):
+            with suppress(FileExistsError), open(self.root / name, "xb") as file:
+                file.write(content)
+        # What killed processes left; nobody else is writing.
+        with self.lease.exclusively() as alone:
+            if alone:
+                for left in os.scandir(self.root / "tmp"):
+                    os.unlink(left.path)
+
+    def close(self) -> None:
+        """Lets others throw things out."""
+        if "records" in self.__dict__:
+            self.records.close()
+        self.lease.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    @cached_property
+    def records(self) -> Records:
+        """The cache of steps."""
+        return Records(self.root / "cache.sqlite", self.blobs, self.root / "locks" / "records")
+
+    def resolve(self, reference: Reference, platform: Platform) -> Image:
+        """The image of that name; raises ImageError where there is none, or only another platform's."""
+        image = self.images.find(reference)
+        if image is None:
+            raise ImageError(f"{reference.familiar()} isn't in the store", hint="minibuild images lists what is")
+        if image.config.platform != platform:
+            raise ImageError(f"{reference.familiar()} in the store is for {image.config.platform}, wanted {platform}")
+        return image
+
+    def put_image(self, image: Image) -> None:
+        """Keeps an image's documents; its layers come by themselves, its name by ``images.tag``."""
+        self.blobs.add(image.raw_config)
+        self.blobs.add(image.raw_manifest)
+
+    def image(self, manifest: Digest) -> Image:
+        """The image of a manifest's digest; raises ImageError where it isn't there."""
+        return self.images.load(manifest)
+
+    def open(self, descriptor: Descriptor) -> BinaryIO:
+        """A blob as it is, verified while it is read; raises ImageError where it isn't there."""
+        return self.blobs.open(descriptor)
+
+    def open_tar(self, layer: Layer) -> BinaryIO:
+        """A layer's uncompressed tar, seekable, verified while it is read. A compressed blob is unpacked for good
+        first, into the blob that its diff_id names.
+        """
+        if layer.diff_id not in self.blobs:
+            with locked(self._lock_of(layer)):
+                if layer.diff_id not in self.blobs:
+                    self._unpack(layer)
+        return self.blobs.open_digest(layer.diff_id)
+
+    def index(self, layer: Layer) -> Index:
+        """The table of a layer's entries; read from the blob once, then kept."""
+        from minibuild.layers.index import Index
+
+        path = self._index_path(layer.diff_id)
+        with suppress(FileNotFoundError):
+            try:
+                return Index.decode(path.read_bytes())
+            except ImageError:
+                path.unlink(missing_ok=True)
+        from minibuild.layers.unpack import read_index
+
+        with self.open_tar(layer) as stream:
+            index = read_index(stream)
+            _drain(stream)
+        self.put_index(layer.diff_id, index)
+        return index
+
+    def put_index(self, diff_id: Digest, index: Index) -> None:
+        """Keeps the table of a layer."""
+        with self.blobs.draft() as draft:
+            draft.write(index.encode())
+            draft.commit_to(self._index_path(diff_id))
+
+    def add_layer(self, changes: Iterable[Change]) -> Layer:
+        """Packs entries, in the order in which they shall stand, into a layer of the store, and keeps its table."""
+        from minibuild.layers.pack import pack
+
+        with self.blobs.draft() as draft:
+            packed = pack(changes, draft)
+            draft.commit(packed.digest)
+        self.put_index(packed.digest, packed.index)
+        return Layer.of_tar(packed.digest, packed.size)
+
+    def usage(self) -> Mapping[str, int]:
+        """Bytes by what they are for: ``blobs``, ``indices``, ``cache``."""
+        return {
+            "blobs": _size_of(self.root / "blobs" / "sha256"),
+            "indices": _size_of(self.root / "indices"),
+            "cache": sum(file.stat().st_size for file in self.root.glob("cache.sqlite*")),
+        }
+
+    def _unpack(self, layer: Layer) -> None:
+        from minibuild.layers.compression import decompressed
+
+        with self.blobs.open(layer.descriptor) as blob, self.blobs.writer() as writer:
+            tar = decompressed(blob)
+            while block := tar.read(_BLOCK):
+                writer.write(block)
+            _drain(blob)
+            if writer.digest != layer.diff_id:
+                raise IntegrityError(
+                    f"layer {layer.descriptor.digest} unpacks to {writer.digest}, its image says {layer.diff_id}"
+                )
+            writer.commit()
+
+    def _lock_of(self, layer: Layer) -> Path:
+        return self.root / "locks" / layer.diff_id.hex
+
+    def _index_path(self, diff_id: Digest) -> Path:
+        return self.root / "indices" / Digest.parse(diff_id).hex
+
+
+def _drain(stream: BinaryIO) -> None:
+    # A tar ends before its blob does; the digest is judged at the blob's end.
+    while stream.read(_BLOCK):
+        pass
+
+
+def _size_of(directory: Path) -> int:
+    return sum(item.stat(follow_symlinks=False).st_size for item in os.scandir(directory))
