@@ -51,6 +51,8 @@ def needed_blobs(store: Store) -> frozenset[Digest]:
         if record.layer:
             needed |= {record.layer.descriptor.digest, record.layer.diff_id}
         needed |= set(record.parent_diff_ids)
+        if record.image:
+            needed |= set(_tree(store, {"digest": record.image, "mediaType": MediaType.MANIFEST}))
     return frozenset(needed)
 
 

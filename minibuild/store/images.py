@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
@@ -117,13 +117,15 @@ class Images:
 
         self._change(change)
 
-    def keep(self, image: Image) -> None:
-        """Lists an image without a name, unless it is listed already."""
+    def keep(self, image: Image, names: Iterable[Reference] = ()) -> None:
+        """Lists an image under these names; one that has none at all is listed without."""
 
         def change(entries: Documents) -> Documents:
             listed = any(entry["digest"] == image.digest for entry in entries)
             return entries if listed else [*entries, descriptor_of(image, {})]
 
+        for name in names:
+            self.tag(name, image)
         self._change(change)
 
     def untag(self, reference: Reference) -> None:

@@ -26,31 +26,36 @@ _SCHEMA = 1
 _WAIT_S = 30
 _CREATE = """
     CREATE TABLE IF NOT EXISTS records (
-        key TEXT NOT NULL, parent TEXT NOT NULL, place TEXT NOT NULL, created TEXT NOT NULL,
-        chain TEXT, layer TEXT, parts TEXT NOT NULL, parent_diff_ids TEXT NOT NULL, PRIMARY KEY (key, parent));
+        key TEXT NOT NULL, parent TEXT NOT NULL, result TEXT NOT NULL, place TEXT NOT NULL, created TEXT NOT NULL,
+        chain TEXT NOT NULL, layer TEXT, parts TEXT NOT NULL, parent_diff_ids TEXT NOT NULL, PRIMARY KEY (key, parent));
     CREATE INDEX IF NOT EXISTS places ON records (place);
 """
-_COLUMNS = "key, parent, place, created, chain, layer, parts, parent_diff_ids"
+_COLUMNS = "key, parent, result, place, created, chain, layer, parts, parent_diff_ids, result, image"
 
 Row: TypeAlias = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a step made. ``layer`` is None for a step without one, ``chain`` None where no tree was sealed for it.
+    """What a step made. ``layer`` is None for a step without one, ``chain`` "" where it made no tree of its own.
 
     ``parts`` are the key's typed parts (JSON values), to explain a later miss; ``parent_diff_ids`` the layers it
-    stands on, oldest first; ``created`` RFC 3339; ``place`` tells the same step of the same Dockerfile's earlier
-    builds, whatever its key was.
+    stands on, oldest first; ``created`` RFC 3339; ``result`` is the key that later steps go on from ("" for ``key``
+    itself), ``image`` the digest of the step's own manifest ("" for none); ``result`` the key that the next step takes for its parent's, where
+    a step is known by several; ``place`` tells the same step of the same Dockerfile's earlier builds, whatever its
+    key was.
     """
 
     key: str
     parts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     layer: Layer | None = None
-    chain: str | None = None
+    chain: str = ""
     parent_diff_ids: tuple[Digest, ...] = ()
     created: str = ""
+    result: str = ""
     place: str = ""
+    result: str = ""
+    image: str = ""
 
 
 class Records:
@@ -70,6 +75,16 @@ class Records:
         record = _record(rows[0]) if rows else None
         return record if record and self._is_whole(record) else None
 
+    def has(self, key: str) -> bool:
+        """Something is known of this key, on whatever parent."""
+        query = "SELECT 1 FROM records WHERE key = ? LIMIT 1"
+        return bool(self._run(lambda database: database.execute(query, (key,)).fetchall()))
+
+    def has(self, key: str) -> bool:
+        """There is a record of this key, on whatever parent: ``find`` may be worth waiting for."""
+        query = "SELECT 1 FROM records WHERE key = ? LIMIT 1"
+        return bool(self._run(lambda database: database.execute(query, (key,)).fetchall()))
+
     def latest(self, place: str) -> Record | None:
         """The newest record of a place, whole or not: what a miss is compared with."""
         query = f"SELECT {_COLUMNS} FROM records WHERE place = ? ORDER BY rowid DESC LIMIT 1"
@@ -78,7 +93,7 @@ class Records:
 
     def put(self, record: Record) -> None:
         """Keeps a record, instead of an earlier one of the same key and parent."""
-        query = f"INSERT OR REPLACE INTO records ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        query = f"INSERT OR REPLACE INTO records ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         self._run(lambda database: database.execute(query, _row(record)).fetchall())
 
     def all(self) -> tuple[Record, ...]:
@@ -163,17 +178,20 @@ def _row(record: Record) -> Row:
     return (
         record.key,
         _parent(record.parent_diff_ids),
+        record.result,
         record.place,
         record.created,
         record.chain,
         layer,
         json.dumps(dict(record.parts), sort_keys=True),
         json.dumps(record.parent_diff_ids),
+        record.result,
+        record.image,
     )
 
 
 def _record(row: Row) -> Record:
-    key, _, place, created, chain, layer, parts, parent_diff_ids = row
+    key, _, result, place, created, chain, layer, parts, parent_diff_ids, result, image = row
     document = json.loads(layer) if layer else None
     return Record(
         key=key,
@@ -182,5 +200,8 @@ def _record(row: Row) -> Record:
         chain=chain,
         parent_diff_ids=tuple(map(Digest, json.loads(parent_diff_ids))),
         created=created,
+        result=result,
         place=place,
+        result=result,
+        image=image,
     )

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from minibuild.errors import ImageError, IntegrityError, UsageError
+from minibuild.errors import ImageError, UsageError
 from minibuild.oci import Descriptor, Digest, Image, Layer, Platform, Reference
 from minibuild.store.blobs import Blobs, disk_explained
 from minibuild.store.images import Images
 from minibuild.store.layout import INDEX_FILE, LAYOUT, LAYOUT_FILE, write_index
 from minibuild.store.locks import Lease, locked
 from minibuild.store.records import Records
+from minibuild.store.verifying import verified
 
 if TYPE_CHECKING:
     from minibuild.layers.entry import Change
@@ -42,13 +43,15 @@ def data_directory(environ: Mapping[str, str], uid: int | None = None) -> Path:
 class Store:
     """An open store, which nobody throws things out of while it is. Threads may share it.
 
-    It is a source of images and gives exporters their layers.
+    It is a source of images and gives exporters their layers. ``scratch`` is a directory of its filesystem for what
+    lives as long as a build: what is left in it by a process that was killed goes when the store is next opened alone.
     """
 
     def __init__(self, root: Path, lease: Lease) -> None:
         self.root = root
         self.lease = lease
-        self.blobs = Blobs(root, root / "tmp")
+        self.scratch = root / "tmp"
+        self.blobs = Blobs(root, self.scratch)
         self.images = Images(root, self.blobs, root / "locks" / "index")
 
     @classmethod
@@ -76,8 +79,7 @@ class Store:
         # What killed processes left; nobody else is writing.
         with self.lease.exclusively() as alone:
             if alone:
-                for left in os.scandir(self.root / "tmp"):
-                    os.unlink(left.path)
+                _empty(self.scratch)
 
     def close(self) -> None:
         """Lets others throw things out."""
@@ -90,6 +92,11 @@ class Store:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    @property
+    def scratch(self) -> Path:
+        """Where files and directories that a build needs for a while may be made; what a killed one left is swept."""
+        return self.root / "tmp"
 
     @cached_property
     def records(self) -> Records:
@@ -127,6 +134,35 @@ class Store:
                 if layer.diff_id not in self.blobs:
                     self._unpack(layer)
         return self.blobs.open_digest(layer.diff_id)
+
+    def stream_tar(self, layer: Layer) -> BinaryIO:
+        """A layer's uncompressed tar, to be read once from its start: nothing is kept. Verified when it ends."""
+        if layer.diff_id in self.blobs:
+            return self.blobs.open_digest(layer.diff_id)
+        from minibuild.layers.compression import decompressed
+
+        blob = self.blobs.open(layer.descriptor)
+        return verified(decompressed(blob), layer.diff_id, f"layer {layer.descriptor.digest}, unpacked,", blob)
+
+    @contextmanager
+    def stream_tar(self, layer: Layer) -> Iterator[BinaryIO]:
+        """A layer's uncompressed tar, to be read once from start to end; its diff_id is judged when the block is left."""
+        if layer.diff_id in self.blobs:
+            with self.blobs.open_digest(layer.diff_id) as tar:
+                yield tar
+                _drain(tar)
+            return
+        from minibuild.layers.compression import decompressed
+        from minibuild.store.hashing import HashingReader
+
+        with self.blobs.open(layer.descriptor) as blob, HashingReader(decompressed(blob)) as tar:
+            yield tar
+            _drain(tar)
+            _drain(blob)
+            if tar.digest != layer.diff_id:
+                raise IntegrityError(
+                    f"layer {layer.descriptor.digest} unpacks to {tar.digest}, its image says {layer.diff_id}"
+                )
 
     def index(self, layer: Layer) -> Index:
         """The table of a layer's entries; read from the blob once, then kept."""
@@ -171,24 +207,35 @@ class Store:
         }
 
     def _unpack(self, layer: Layer) -> None:
-        from minibuild.layers.compression import decompressed
-
-        with self.blobs.open(layer.descriptor) as blob, self.blobs.writer() as writer:
-            tar = decompressed(blob)
+        with self.stream_tar(layer) as tar, self.blobs.draft() as draft:
             while block := tar.read(_BLOCK):
-                writer.write(block)
-            _drain(blob)
-            if writer.digest != layer.diff_id:
-                raise IntegrityError(
-                    f"layer {layer.descriptor.digest} unpacks to {writer.digest}, its image says {layer.diff_id}"
-                )
-            writer.commit()
+                draft.write(block)
+            draft.commit(layer.diff_id)
 
     def _lock_of(self, layer: Layer) -> Path:
         return self.root / "locks" / layer.diff_id.hex
 
     def _index_path(self, diff_id: Digest) -> Path:
         return self.root / "indices" / Digest.parse(diff_id).hex
+
+
+def _empty(directory: Path) -> None:
+    for left in os.scandir(directory):
+        if left.is_dir(follow_symlinks=False):
+            import shutil
+
+            shutil.rmtree(left.path, ignore_errors=True)
+        else:
+            os.unlink(left.path)
+
+
+def _remove(item: os.DirEntry[str]) -> None:
+    if item.is_dir(follow_symlinks=False):
+        import shutil
+
+        shutil.rmtree(item.path)
+    else:
+        os.unlink(item.path)
 
 
 def _drain(stream: BinaryIO) -> None:

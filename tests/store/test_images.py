@@ -59,6 +59,12 @@ def test_a_nameless_result_is_listed_once_and_gets_its_name_later(store: Store) 
     assert store.images.list() == ((ONE, image),)
 
 
+def test_a_result_is_kept_under_all_its_names(store: Store) -> None:
+    image = stored_image(store, "a")
+    store.images.keep(image, (ONE, TWO))
+    assert store.images.list() == ((ONE, image), (TWO, image))
+
+
 def test_tagging_again_does_not_write_the_index_again(store: Store) -> None:
     image = stored_image(store, "a")
     store.images.tag(ONE, image)

@@ -19,6 +19,7 @@ def record(store: Store, key: str = "sha256:key", **changes: object) -> Record:
         "chain": "c0ffee",
         "parent_diff_ids": PARENT,
         "created": "2026-01-02T03:04:05Z",
+        "result": "sha256:first key",
         "place": "Dockerfile#build/3",
     }
     return Record(key, **{**fields, **changes})  # type: ignore[arg-type]
@@ -38,8 +39,14 @@ def test_a_record_counts_on_its_own_parent_only(store: Store) -> None:
     assert store.records.find(kept.key, (*PARENT, Digest.of(b"more"))) is None
 
 
+def test_a_key_is_known_whatever_its_parent(store: Store) -> None:
+    assert not store.records.has("key")
+    store.records.put(record(store, key="key"))
+    assert store.records.has("key")
+
+
 def test_a_step_without_a_layer_and_without_a_parent_has_a_record(store: Store) -> None:
-    kept = record(store, layer=None, chain=None, parent_diff_ids=())
+    kept = record(store, layer=None, chain="", parent_diff_ids=())
     store.records.put(kept)
     assert store.records.find(kept.key, ()) == kept
 

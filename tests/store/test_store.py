@@ -91,11 +91,20 @@ def test_a_compressed_layer_is_unpacked_once_and_for_good(store: Store) -> None:
         assert stream.read(7) == b"the tar"
 
 
+def test_a_compressed_layer_is_streamed_without_keeping_its_tar(store: Store) -> None:
+    layer = gzipped_layer(store, b"the tar" * 9999)
+    with store.stream_tar(layer) as stream:
+        assert stream.read() == b"the tar" * 9999
+    assert list(store.blobs) == [layer.descriptor.digest]
+
+
 def test_a_compressed_layer_of_another_diff_id_is_refused_and_not_kept(store: Store) -> None:
     honest = gzipped_layer(store, b"the tar")
     layer = Layer(honest.descriptor, Digest.of(b"another tar"))
     with pytest.raises(IntegrityError) as raised:
         store.open_tar(layer)
+    with pytest.raises(IntegrityError), store.stream_tar(layer) as stream:
+        stream.read()
     assert layer.diff_id in raised.value.message and honest.diff_id in raised.value.message
     assert list(store.blobs) == [layer.descriptor.digest]
 
@@ -121,8 +130,9 @@ def test_opening_an_idle_store_clears_what_a_killed_process_left(tmp_path: Path)
     with Store.at(tmp_path / "store") as store:
         draft = store.blobs.draft()
         draft.__enter__().write(b"half")
+        (store.scratch / "directory" / "below").mkdir(parents=True)
         with Store.at(store.root):
-            assert len(os.listdir(store.root / "tmp")) == 1, "its writer lives"
+            assert len(os.listdir(store.scratch)) == 2, "its writer lives"
     with Store.at(tmp_path / "store"):
         assert os.listdir(tmp_path / "store" / "tmp") == []
 
