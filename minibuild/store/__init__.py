@@ -6,8 +6,9 @@ it. All of it may be deleted at any time: what is missing is made or fetched aga
 Nothing is synced to the disk but ``index.json``: a blob's name is the digest of its bytes and is checked when they are
 read, so what a power cut tears is found, thrown away and made again.
 
-``locks`` advisory locks; ``blobs`` bytes by digest; ``layout`` the index.json; ``images`` names; ``records`` the
-cache; ``store`` all of them under one root; ``collect`` what to throw away. May import ``source`` to ``registry``.
+``locks`` advisory locks; ``blobs`` bytes by digest; ``verifying`` streams judged at their end; ``layout`` the
+index.json; ``images`` names; ``records`` the cache; ``store`` all of them under one root; ``collect`` what to throw
+away. May import ``source`` to ``registry``.
 """
 
 from minibuild.store.blobs import Blobs, BlobWriter

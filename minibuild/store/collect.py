@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minibuild.errors import IntegrityError, MinibuildError
-from minibuild.oci import Digest
+from minibuild.oci import Digest, MediaType
 from minibuild.oci.digest import chain_id
 from minibuild.store.store import Store
 

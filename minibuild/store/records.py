@@ -27,10 +27,11 @@ _WAIT_S = 30
 _CREATE = """
     CREATE TABLE IF NOT EXISTS records (
         key TEXT NOT NULL, parent TEXT NOT NULL, result TEXT NOT NULL, place TEXT NOT NULL, created TEXT NOT NULL,
-        chain TEXT NOT NULL, layer TEXT, parts TEXT NOT NULL, parent_diff_ids TEXT NOT NULL, PRIMARY KEY (key, parent));
+        chain TEXT NOT NULL, layer TEXT, parts TEXT NOT NULL, parent_diff_ids TEXT NOT NULL,
+        image TEXT NOT NULL, PRIMARY KEY (key, parent));
     CREATE INDEX IF NOT EXISTS places ON records (place);
 """
-_COLUMNS = "key, parent, result, place, created, chain, layer, parts, parent_diff_ids, result, image"
+_COLUMNS = "key, parent, result, place, created, chain, layer, parts, parent_diff_ids, image"
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -40,10 +41,10 @@ class Record:
     """What a step made. ``layer`` is None for a step without one, ``chain`` "" where it made no tree of its own.
 
     ``parts`` are the key's typed parts (JSON values), to explain a later miss; ``parent_diff_ids`` the layers it
-    stands on, oldest first; ``created`` RFC 3339; ``result`` is the key that later steps go on from ("" for ``key``
-    itself), ``image`` the digest of the step's own manifest ("" for none); ``result`` the key that the next step takes for its parent's, where
-    a step is known by several; ``place`` tells the same step of the same Dockerfile's earlier builds, whatever its
-    key was.
+    stands on, oldest first; ``created`` RFC 3339; ``result`` the key that the next step takes for its parent's, where
+    this one is known by several ("" for ``key`` itself); ``image`` the digest of the step's own manifest, which is
+    kept with the record ("" for none); ``place`` tells the same step of the same Dockerfile's earlier builds,
+    whatever its key was.
     """
 
     key: str
@@ -53,9 +54,8 @@ class Record:
     parent_diff_ids: tuple[Digest, ...] = ()
     created: str = ""
     result: str = ""
-    place: str = ""
-    result: str = ""
     image: str = ""
+    place: str = ""
 
 
 class Records:
@@ -76,11 +76,6 @@ class Records:
         return record if record and self._is_whole(record) else None
 
     def has(self, key: str) -> bool:
-        """Something is known of this key, on whatever parent."""
-        query = "SELECT 1 FROM records WHERE key = ? LIMIT 1"
-        return bool(self._run(lambda database: database.execute(query, (key,)).fetchall()))
-
-    def has(self, key: str) -> bool:
         """There is a record of this key, on whatever parent: ``find`` may be worth waiting for."""
         query = "SELECT 1 FROM records WHERE key = ? LIMIT 1"
         return bool(self._run(lambda database: database.execute(query, (key,)).fetchall()))
@@ -93,7 +88,7 @@ class Records:
 
     def put(self, record: Record) -> None:
         """Keeps a record, instead of an earlier one of the same key and parent."""
-        query = f"INSERT OR REPLACE INTO records ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        query = f"INSERT OR REPLACE INTO records ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         self._run(lambda database: database.execute(query, _row(record)).fetchall())
 
     def all(self) -> tuple[Record, ...]:
@@ -103,13 +98,8 @@ class Records:
 
     def remove(self, record: Record) -> None:
         """Forgets a record."""
-        query, values = (
-            "DELETE FROM records WHERE key = ? AND parent = ?",
-            (
-                record.key,
-                _parent(record.parent_diff_ids),
-            ),
-        )
+        query = "DELETE FROM records WHERE key = ? AND parent = ?"
+        values = (record.key, _parent(record.parent_diff_ids))
         self._run(lambda database: database.execute(query, values).fetchall())
 
     def close(self) -> None:
@@ -185,13 +175,12 @@ def _row(record: Record) -> Row:
         layer,
         json.dumps(dict(record.parts), sort_keys=True),
         json.dumps(record.parent_diff_ids),
-        record.result,
         record.image,
     )
 
 
 def _record(row: Row) -> Record:
-    key, _, result, place, created, chain, layer, parts, parent_diff_ids, result, image = row
+    key, _, result, place, created, chain, layer, parts, parent_diff_ids, image = row
     document = json.loads(layer) if layer else None
     return Record(
         key=key,
@@ -202,6 +191,5 @@ def _record(row: Row) -> Record:
         created=created,
         result=result,
         place=place,
-        result=result,
         image=image,
     )

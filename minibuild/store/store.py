@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from minibuild.errors import ImageError, UsageError
 from minibuild.oci import Descriptor, Digest, Image, Layer, Platform, Reference
@@ -93,11 +93,6 @@ class Store:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    @property
-    def scratch(self) -> Path:
-        """Where files and directories that a build needs for a while may be made; what a killed one left is swept."""
-        return self.root / "tmp"
-
     @cached_property
     def records(self) -> Records:
         """The cache of steps."""
@@ -144,26 +139,6 @@ class Store:
         blob = self.blobs.open(layer.descriptor)
         return verified(decompressed(blob), layer.diff_id, f"layer {layer.descriptor.digest}, unpacked,", blob)
 
-    @contextmanager
-    def stream_tar(self, layer: Layer) -> Iterator[BinaryIO]:
-        """A layer's uncompressed tar, to be read once from start to end; its diff_id is judged when the block is left."""
-        if layer.diff_id in self.blobs:
-            with self.blobs.open_digest(layer.diff_id) as tar:
-                yield tar
-                _drain(tar)
-            return
-        from minibuild.layers.compression import decompressed
-        from minibuild.store.hashing import HashingReader
-
-        with self.blobs.open(layer.descriptor) as blob, HashingReader(decompressed(blob)) as tar:
-            yield tar
-            _drain(tar)
-            _drain(blob)
-            if tar.digest != layer.diff_id:
-                raise IntegrityError(
-                    f"layer {layer.descriptor.digest} unpacks to {tar.digest}, its image says {layer.diff_id}"
-                )
-
     def index(self, layer: Layer) -> Index:
         """The table of a layer's entries; read from the blob once, then kept."""
         from minibuild.layers.index import Index
@@ -176,9 +151,8 @@ class Store:
                 path.unlink(missing_ok=True)
         from minibuild.layers.unpack import read_index
 
-        with self.open_tar(layer) as stream:
+        with self.stream_tar(layer) as stream:
             index = read_index(stream)
-            _drain(stream)
         self.put_index(layer.diff_id, index)
         return index
 
@@ -193,7 +167,7 @@ class Store:
         from minibuild.layers.pack import pack
 
         with self.blobs.draft() as draft:
-            packed = pack(changes, draft)
+            packed = pack(changes, cast(BinaryIO, draft))
             draft.commit(packed.digest)
         self.put_index(packed.digest, packed.index)
         return Layer.of_tar(packed.digest, packed.size)
@@ -227,21 +201,6 @@ def _empty(directory: Path) -> None:
             shutil.rmtree(left.path, ignore_errors=True)
         else:
             os.unlink(left.path)
-
-
-def _remove(item: os.DirEntry[str]) -> None:
-    if item.is_dir(follow_symlinks=False):
-        import shutil
-
-        shutil.rmtree(item.path)
-    else:
-        os.unlink(item.path)
-
-
-def _drain(stream: BinaryIO) -> None:
-    # A tar ends before its blob does; the digest is judged at the blob's end.
-    while stream.read(_BLOCK):
-        pass
 
 
 def _size_of(directory: Path) -> int:

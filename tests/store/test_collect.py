@@ -39,6 +39,13 @@ def test_what_a_cache_record_made_stays(store: Store) -> None:
     assert set(store.blobs) == {parent.diff_id, child.diff_id}
 
 
+def test_the_image_of_a_cached_step_stays(store: Store) -> None:
+    image = stored_image(store, "step", b"tar")
+    store.records.put(Record("key", layer=image.layers[0], image=image.digest))
+    assert collect(store) == Collected()
+    assert store.image(image.digest) == image
+
+
 def test_a_record_whose_layer_is_gone_goes_too(store: Store) -> None:
     image = stored_image(store, "a", b"tar")
     store.records.put(Record("key", layer=image.layers[0]))
