@@ -17,11 +17,12 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 class BuildRequest:
     """One build.
 
-    ``dockerfile`` is a path as the caller's shell sees it, ``-`` for standard input, "" for ``Dockerfile`` in the context.
-    ``environment`` is the caller's: proxies are taken from it. ``named_contexts`` maps names to ``docker-archive:PATH``,
-    ``oci-layout://PATH`` or ``docker-image://REFERENCE``. ``no_cache_stages`` are stage names or numbers. ``pull`` asks the
-    registry even for bases the store has. ``runtime`` and ``snapshotter``: "" is the first that works. ``mirrors`` are
-    ``registry=URL`` words. ``source_date_epoch``: seconds, for all times the build itself makes up; None is now.
+    ``dockerfile`` is a path as the caller's shell sees it, ``-`` for standard input, "" for ``Dockerfile`` in the
+    context. ``environment`` is the caller's: proxies are taken from it. ``named_contexts`` maps names to
+    ``docker-archive:PATH``, ``oci-layout://PATH`` or ``docker-image://REFERENCE``. ``no_cache_stages`` are stage
+    names or numbers. ``pull`` asks the registry even for bases the store has. ``runtime`` and ``snapshotter``: ""
+    is the first that works. ``mirrors`` are ``registry=URL`` words. ``source_date_epoch``: seconds, for all times
+    the build itself makes up; None is now.
     """
 
     context: Path
@@ -44,7 +45,9 @@ class BuildRequest:
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """The image, in the store under the tags asked for; of how many steps how many were cached; what was warned of."""
+    """The image, in the store under the tags asked for; of how many steps how many were cached; what was warned
+    of.
+    """
 
     image: Image
     steps: int

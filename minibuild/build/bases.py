@@ -1,0 +1,113 @@
+"""Where the images that a Dockerfile names come from: named contexts, the store, registries — asked in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from minibuild.build.journal import Activity, Journal
+from minibuild.errors import ImageError, MinibuildError, UsageError, blame
+from minibuild.events import Transferred
+from minibuild.oci import Image, Platform, Reference
+from minibuild.source import Span
+from minibuild.store import Store
+from minibuild.transports.base import ImageSource
+
+_BLOCK = 1 << 20
+
+
+@dataclass
+class Bases:
+    """Looks images up and brings them into the store, each once a build.
+
+    ``named`` maps names of ``--build-context`` to their words. ``pull``: the registry is asked even where the store
+    has the name already.
+    """
+
+    store: Store
+    journal: Journal
+    mirrors: Sequence[str] = ()
+    named: Mapping[str, str] = field(default_factory=dict)
+    pull: bool = False
+    _known: dict[tuple[str, Platform], Image] = field(default_factory=dict)
+
+    def lookup(self, words: str, platform: Platform, span: Span | None = None) -> Image:
+        """The image that FROM or ``--from`` means by its words, whole in the store; raises ImageError where there
+        is none.
+        """
+        with blame(span):
+            image = self._known.get((words, platform))
+            if image is None:
+                image = self._named(words, platform) or self._by_reference(_reference(words), platform)
+                self._known[words, platform] = image
+            return image
+
+    def _named(self, words: str, platform: Platform) -> Image | None:
+        by_name = {name.lower(): value for name, value in self.named.items()}
+        value = by_name.get(words.lower())
+        if value is None and words.endswith(":latest"):
+            value = by_name.get(words.lower().removesuffix(":latest"))
+        if value is None:
+            return None
+        scheme, _, rest = value.partition(":")
+        if scheme == "docker-image":
+            return self._by_reference(_reference(rest.removeprefix("//")), platform)
+        source = self._archive(scheme, rest.removeprefix("//"), value)
+        title = f"FROM {words} ({value})"
+        with self.journal.activity(title) as activity:
+            image = source.resolve(_reference("localhost/any"), platform)
+            self._bring(image, source, activity)
+            return image
+
+    def _archive(self, scheme: str, path: str, value: str) -> ImageSource:
+        from minibuild.transports.docker_archive import DockerArchive
+        from minibuild.transports.oci_layout import OciLayout
+
+        if scheme == "docker-archive":
+            return DockerArchive(Path(path))
+        if scheme == "oci-layout":
+            return OciLayout(Path(path))
+        raise UsageError(
+            f"--build-context {value!r} is no image, and directories as contexts aren't supported yet",
+            hint="wanted docker-archive:PATH, oci-layout://PATH or docker-image://REFERENCE",
+        )
+
+    def _by_reference(self, reference: Reference, platform: Platform) -> Image:
+        stored = None if self.pull and not reference.is_pinned else self.store.images.find(reference)
+        if stored is not None and _runs_on(stored, platform):
+            return stored
+        from minibuild.transports.registry import Registry
+
+        source = Registry(self.mirrors)
+        with self.journal.activity(f"FROM {reference}") as activity:
+            image = source.resolve(reference, platform)
+            source.fetch_layers(image, self.store.blobs, activity.progress)
+            self.store.put_image(image)
+            self.store.images.tag(reference, image)
+            return image
+
+    def _bring(self, image: Image, source: ImageSource, activity: Activity) -> None:
+        for descriptor in (layer.descriptor for layer in image.layers):
+            if descriptor.digest in self.store.blobs:
+                continue
+            done = 0
+            with source.open(descriptor) as blob, self.store.blobs.writer() as writer:
+                while block := blob.read(_BLOCK):
+                    writer.write(block)
+                    done += len(block)
+                    activity.progress(Transferred(0, descriptor.digest.short, done, descriptor.size))
+                writer.commit(descriptor)
+        self.store.put_image(image)
+
+
+def _runs_on(image: Image, platform: Platform) -> bool:
+    own = image.config.platform
+    return (own.os, own.architecture) == (platform.os, platform.architecture) and own.variant in ("", platform.variant)
+
+
+def _reference(words: str) -> Reference:
+    try:
+        return Reference.parse(words)
+    except MinibuildError as error:
+        raise ImageError(error.message, hint=error.hint) from error

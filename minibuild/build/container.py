@@ -1,0 +1,101 @@
+"""A container of a built image: what ``minibuild run`` runs, by the same snapshotters and runtimes as RUN."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from minibuild.build.accounts import accounts_in
+from minibuild.build.rootfs import RootFilesystems, chained
+from minibuild.build.running import mount_points, network_files
+from minibuild.build.threads import in_thread
+from minibuild.errors import UnavailableError, UsageError
+from minibuild.instructions.base import DEFAULT_PATH
+from minibuild.oci import ContainerConfig, Image, Platform
+from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process
+from minibuild.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerRequest:
+    """What to run of an image.
+
+    ``arguments`` replace its command, ``entrypoint`` (unless None) its entry point and command. ``environment`` is
+    added to its own. ``interactive``: the container has our standard streams; else its lines are reported.
+    """
+
+    image: Image
+    arguments: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    volumes: tuple[Mount, ...] = ()
+    directory: str = ""
+    user: str = ""
+    entrypoint: tuple[str, ...] | None = None
+    network: Literal["host", "none"] = "host"
+    interactive: bool = True
+    runtime: str = ""
+    snapshotter: str = ""
+
+
+def run(request: ContainerRequest, store: Store, output: OutputLine, cancellation: Cancellation) -> int:
+    """Runs a container to its end, throws away what it changed, and answers its exit status."""
+    arguments = command_line(request)
+    here, there = Platform.of_this_machine(), request.image.config.platform
+    if there.architecture != here.architecture:
+        raise UnavailableError(f"image is for {there}, this machine is {here}")
+    return in_thread(lambda: _run(request, arguments, store, output, cancellation), cancellation)
+
+
+def command_line(request: ContainerRequest) -> tuple[str, ...]:
+    """The argument vector, as Docker puts it together; raises UsageError where there is none."""
+    config = request.image.config.config
+    entrypoint = config.entrypoint or () if request.entrypoint is None else request.entrypoint
+    default = config.command or () if request.entrypoint is None else ()
+    arguments = (*entrypoint, *(request.arguments or default))
+    if not arguments:
+        raise UsageError("image has no command, and none was given", hint="name one after the image")
+    return arguments
+
+
+def _run(
+    request: ContainerRequest,
+    arguments: tuple[str, ...],
+    store: Store,
+    output: OutputLine,
+    cancellation: Cancellation,
+) -> int:
+    from minibuild import runtimes, snapshots
+
+    runtime = runtimes.choose(request.runtime or None, store.root / "runtimes.json")
+    roots = RootFilesystems(store, snapshots.choose(store.root, request.snapshotter or None))
+    points = (*mount_points(), *(volume.target for volume in request.volumes))
+    config = request.image.config.config
+    with roots.workspace(chained(request.image), points) as workspace, network_files(store.scratch) as etc:
+        account = accounts_in(workspace.root).account(request.user or config.user)
+        process = Process(
+            arguments=arguments,
+            environment=_environment(config, request.environment, account.home),
+            directory=request.directory or config.directory or "/",
+            uid=account.uid,
+            gid=account.gid,
+            groups=account.groups,
+            mounts=(*etc, *request.volumes),
+            network=request.network,
+            interactive=request.interactive,
+        )
+        _make_directory(workspace.root, process.directory)
+        return runtime.run(process, workspace.root, output, cancellation)
+
+
+def _environment(config: ContainerConfig, given: Mapping[str, str], home: str) -> tuple[tuple[str, str], ...]:
+    return tuple({"PATH": DEFAULT_PATH, "HOME": home, **dict(config.environment), **given}.items())
+
+
+def _make_directory(root: Path, directory: str) -> None:
+    """Docker makes a working directory that the image lacks; inside the tree, whatever links say."""
+    from minibuild.sandbox.files import make_directory_in_root
+
+    make_directory_in_root(root, directory)

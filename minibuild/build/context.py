@@ -1,0 +1,249 @@
+"""The build context: a directory seen through its ignore file, and the Dockerfile that goes with it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from minibuild.build.ignore import NOTHING_IGNORED, IgnoreFile
+from minibuild.errors import ContextError, Finding, did_you_mean
+from minibuild.layers.entry import NO_XATTRS, Entry, Kind, Opener
+from minibuild.source import Source
+
+_MOST_LINKS = 40
+_BLOCK = 1 << 20
+_KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
+
+
+def _nothing(_finding: Finding) -> None:
+    pass
+
+
+@dataclass
+class DirectoryContext:
+    """A directory as a tree of files: what the ignore file leaves out isn't there, owners are root's.
+
+    ``report`` is told of what can't be copied (sockets, FIFOs, devices), which isn't there either.
+    """
+
+    root: Path
+    ignore: IgnoreFile = NOTHING_IGNORED
+    report: Callable[[Finding], None] = _nothing
+    _first_links: dict[tuple[int, int], str] = field(default_factory=dict)
+
+    def find(self, path: str, follow: bool = True) -> Entry | None:
+        """What stands at a path, symlinks resolved inside the context; None also for what is ignored."""
+        real = self._resolve(path, follow)
+        return None if real is None else self._entry(real)
+
+    def children(self, path: str) -> list[Entry]:
+        """What stands in a directory, by name."""
+        real = self._resolve(path, follow=True)
+        names = [] if real is None else _names(self.root / real)
+        entries = (self._entry(f"{real}/{name}" if real else name) for name in names)
+        return [entry for entry in entries if entry is not None]
+
+    def walk(self, path: str) -> Iterator[Entry]:
+        """Everything below a directory, in the order of paths."""
+        for name in _names(self.root / path):
+            below = f"{path}/{name}" if path else name
+            entry = self._entry(below)
+            if entry is not None:
+                yield entry
+            if entry is not None and entry.kind is Kind.DIRECTORY:
+                yield from self.walk(below)
+
+    def resolved(self, entry: Entry) -> Entry:
+        """A hard link as the regular file it is."""
+        return entry._replace(kind=Kind.FILE, link="") if entry.kind is Kind.HARDLINK else entry
+
+    def opener(self, entry: Entry) -> Opener:
+        """What opens a regular file's content; it raises ContextError where the file can't be read any more."""
+        return lambda: _open(self.root / entry.path, entry.path)
+
+    def digest(self, entry: Entry) -> str:
+        """The digest of a regular file's content."""
+        sha256 = hashlib.sha256()
+        with _open(self.root / entry.path, entry.path) as file:
+            while block := file.read(_BLOCK):
+                sha256.update(block)
+        return "sha256:" + sha256.hexdigest()
+
+    def explain_absence(self, path: str) -> str:
+        """A hint on why a path isn't there: ignored by which line, or what is there that is called alike."""
+        line = self.ignore.deciding_line(path)
+        if line is not None and self.ignore.excludes(path) and os.path.lexists(self.root / path):
+            source = self.ignore.source
+            return f"{source.name} line {line} ({source.line(line).strip()}) leaves it out"
+        parent, _, name = path.rpartition("/")
+        if not (self.root / parent).is_dir():
+            return self.explain_absence(parent) if parent else ""
+        hint = did_you_mean(name, _names(self.root / parent))
+        return hint.replace("did you mean ", f"did you mean {parent}/") if hint and parent else hint
+
+    def _resolve(self, path: str, follow: bool) -> str | None:
+        """The real path of what a path means, relative to the root; None where there is nothing."""
+        todo, done, links = path.split("/")[::-1], "", 0
+        while todo:
+            name = todo.pop()
+            if name in ("", "."):
+                continue
+            if name == "..":
+                done = done.rpartition("/")[0]
+                continue
+            here = f"{done}/{name}" if done else name
+            try:
+                target = os.readlink(self.root / here) if todo or follow else None
+            except OSError:
+                target = None
+            if target is None:
+                done = here
+                continue
+            links += 1
+            if links > _MOST_LINKS or not self._is_visible(here):
+                return None
+            done = "" if target.startswith("/") else done
+            todo += target.split("/")[::-1]
+        return done
+
+    def _entry(self, path: str) -> Entry | None:
+        """What stands at a real path; None where nothing does that may be copied."""
+        if not self._is_visible(path):
+            return None
+        try:
+            status = os.lstat(self.root / path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise ContextError(f"{path} can't be read: {(error.strerror or str(error)).lower()}") from error
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode))
+        if kind is None:
+            self.report(
+                Finding("SpecialFileInContext", f"{path} is no regular file, directory or symlink and is left out")
+            )
+            return None
+        first = self._first_link(path, status) if kind is Kind.FILE and status.st_nlink > 1 else path
+        return Entry(
+            path=path,
+            kind=kind if first == path else Kind.HARDLINK,
+            mode=stat.S_IMODE(status.st_mode) if kind is not Kind.SYMLINK else 0o777,
+            size=status.st_size if kind is Kind.FILE else 0,
+            mtime=int(status.st_mtime // 1),
+            link=os.readlink(self.root / path) if kind is Kind.SYMLINK else first if first != path else "",
+            xattrs=NO_XATTRS if kind is Kind.SYMLINK else _xattrs(self.root / path),
+        )
+
+    def _first_link(self, path: str, status: os.stat_result) -> str:
+        return self._first_links.setdefault((status.st_dev, status.st_ino), path)
+
+    def _is_visible(self, path: str) -> bool:
+        if not path or not self.ignore.excludes(path):
+            return True
+        # A directory that is left out is still there when a later "!" brings back something below it.
+        if not self.ignore.may_descend(path) or not (self.root / path).is_dir() or (self.root / path).is_symlink():
+            return False
+        return any(self._is_visible(f"{path}/{name}") for name in _names(self.root / path))
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise ContextError(
+            f"{directory} can't be listed: {(error.strerror or str(error)).lower()}",
+            hint="make it readable, or leave it out by a line in .dockerignore",
+        ) from error
+
+
+def _open(path: Path, name: str) -> BinaryIO:
+    try:
+        # Not to hang on what became a FIFO since it was listed.
+        return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    except OSError as error:
+        raise ContextError(
+            f"{name} can't be read: {(error.strerror or str(error)).lower()}",
+            hint="make it readable, or leave it out by a line in .dockerignore",
+        ) from error
+
+
+def _xattrs(path: Path) -> dict[str, bytes]:
+    if not hasattr(os, "listxattr"):
+        return {}
+    try:
+        names = os.listxattr(path)
+        return {name: os.getxattr(path, name) for name in names if _travels(name)} if names else {}
+    except OSError:
+        return {}
+
+
+def _travels(name: str) -> bool:
+    return name == "security.capability" or (name.startswith("user.") and not name.startswith("user.overlay."))
+
+
+def read_dockerfile(context: Path, path: str) -> tuple[Source, IgnoreFile]:
+    """The Dockerfile's text and the ignore file that goes with it.
+
+    ``path`` is as the caller's shell sees it, ``-`` for standard input, "" for ``Dockerfile`` (else ``dockerfile``)
+    in the context. Raises ContextError where there is none.
+    """
+    if path == "-":
+        return Source("Dockerfile", sys.stdin.buffer.read().decode("utf-8", "surrogateescape")), _ignore_file(
+            context, None
+        )
+    file = Path(path) if path else context / "Dockerfile"
+    if not path and not file.exists() and (context / "dockerfile").exists():
+        file = context / "dockerfile"
+    try:
+        text = file.read_bytes().decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise ContextError(_no_dockerfile(context, file, error), hint=_dockerfile_hint(context, file)) from error
+    return Source(path or file.name, text), _ignore_file(context, file)
+
+
+def _no_dockerfile(context: Path, file: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"no Dockerfile at {file}"
+    return f"{file} can't be read: {(error.strerror or str(error)).lower()}"
+
+
+def _dockerfile_hint(context: Path, file: Path) -> str:
+    directory = file.parent if file.parent.is_dir() else context
+    near = [name for name in _names(directory) if "ockerfile" in name or "ontainerfile" in name]
+    return (
+        f"{directory} has {', '.join(near)}: name one with -f"
+        if near
+        else "name another with -f, or - for standard input"
+    )
+
+
+def _ignore_file(context: Path, dockerfile: Path | None) -> IgnoreFile:
+    candidates = [Path(f"{dockerfile}.dockerignore")] if dockerfile else []
+    for file in (*candidates, context / ".dockerignore"):
+        try:
+            text = file.read_bytes().decode("utf-8", "surrogateescape")
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise ContextError(f"{file} can't be read: {(error.strerror or str(error)).lower()}") from error
+        return IgnoreFile.parse(Source(file.name, text))
+    return NOTHING_IGNORED
+
+
+def open_context(path: Path) -> DirectoryContext:
+    """The directory as a context; raises ContextError where it is none or can't be read."""
+    if not path.exists():
+        raise ContextError(f"no directory at {path} to take as the build context")
+    if not path.is_dir():
+        raise ContextError(
+            f"{path} is no directory, so it can't be the build context", hint=f"to name a Dockerfile, use -f {path}"
+        )
+    _names(path)
+    return DirectoryContext(path)

@@ -1,0 +1,313 @@
+"""The engine: stages as they are asked for, the target first, each step of each stage in turn."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+from minibuild.build import running
+from minibuild.build.accounts import Accounts
+from minibuild.build.bases import Bases
+from minibuild.build.committing import ChainedLayer, Committer
+from minibuild.build.context import DirectoryContext, open_context, read_dockerfile
+from minibuild.build.journal import Activity, Journal
+from minibuild.build.request import BuildRequest, BuildResult
+from minibuild.build.rootfs import RootFilesystems
+from minibuild.build.selecting import Selected, fingerprint, select
+from minibuild.build.stage import StageBuild, StageResult
+from minibuild.build.threads import in_thread
+from minibuild.dockerfile import parse
+from minibuild.errors import UnavailableError, UsageError, blame, did_you_mean
+from minibuild.events import Progress
+from minibuild.instructions.effects import CopyFiles, FromContext, FromImage, FromStage, Origin, RunCommand
+from minibuild.layers.entry import Change, Entry
+from minibuild.layers.tree import Tree
+from minibuild.oci import Image, Platform
+from minibuild.plan.keys import step_key
+from minibuild.plan.stages import Options, plan
+from minibuild.plan.steps import Plan, Stage, Step
+from minibuild.runtimes.base import Cancellation, Runtime
+from minibuild.store import Store
+
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+
+
+def build(request: BuildRequest, store: Store, progress: Progress, cancellation: Cancellation) -> BuildResult:
+    """Builds the target's image into the store, under the tags asked for.
+
+    The work is done in a thread of its own, so that the mount namespace it may need is no business of the caller's.
+    Raises MinibuildError for what a person can mend, KeyboardInterrupt when cancelled.
+    """
+    journal = Journal(progress)
+    return in_thread(lambda: _build(request, store, journal, cancellation), cancellation)
+
+
+def _build(request: BuildRequest, store: Store, journal: Journal, cancellation: Cancellation) -> BuildResult:
+    context = open_context(request.context)
+    source, ignore = read_dockerfile(request.context, request.dockerfile)
+    bases = Bases(store, journal, request.mirrors, request.named_contexts, request.pull)
+    dockerfile = parse(source)
+    planned = plan(dockerfile, bases.lookup, _options(request))
+    for finding in planned.findings:
+        journal.warn(finding)
+    committer = Committer(store)
+    context = replace(context, ignore=ignore, report=journal.warn)
+    engine = Engine(request, store, journal, cancellation, planned, context, bases, committer)
+    try:
+        return engine.build()
+    finally:
+        committer.close()
+
+
+def _options(request: BuildRequest) -> Options:
+    names = [name for upper in PROXIES for name in (upper, upper.lower())]
+    proxies = {name: request.environment[name] for name in names if request.environment.get(name)}
+    given = {name: value for name, value in request.build_arguments.items() if name in names}
+    return Options(
+        build_arguments=request.build_arguments,
+        target=request.target,
+        platform=request.platform,
+        labels=request.labels,
+        proxies=tuple({**proxies, **given}.items()),
+    )
+
+
+@dataclass
+class Engine:
+    """One build under way: what its stages share, and the results of those that were built."""
+
+    request: BuildRequest
+    store: Store
+    journal: Journal
+    cancellation: Cancellation
+    plan: Plan
+    context: DirectoryContext
+    bases: Bases
+    committer: Committer
+    _results: dict[int, StageResult] = field(default_factory=dict)
+    _selections: dict[int, tuple[Selected, ...]] = field(default_factory=dict)
+    _plan_keys: dict[int, str] = field(default_factory=dict)
+    _content_digests: dict[str, str] = field(default_factory=dict)
+    _steps: int = 0
+    _cached: int = 0
+
+    def build(self) -> BuildResult:
+        """Builds the target and names it."""
+        self._check_platforms()
+        self._check_cache_filters()
+        image = self.stage(self.plan.target).image
+        if self.plan.labels:
+            labels = {**image.config.config.labels, **self.plan.labels}
+            config = replace(image.config.config, labels=MappingProxyType(labels))
+            image = Image.compose(replace(image.config, config=config), image.layers)
+            self.store.put_image(image)
+        self.store.images.keep(image)
+        for tag in self.request.tags:
+            self.store.images.tag(tag, image)
+        return BuildResult(image, self._steps, self._cached, self.journal.findings)
+
+    def stage(self, index: int) -> StageResult:
+        """The result of a stage, built when first asked for."""
+        if index not in self._results:
+            self._results[index] = self._build_stage(self.plan.stages[index])
+        return self._results[index]
+
+    def _build_stage(self, stage: Stage) -> StageResult:
+        base = self._base(stage)
+        name = stage.name or f"stage-{stage.index}"
+        state = StageBuild(self, name, self._uses_cache(stage), base.image, list(base.layers), base.key)
+        total = 1 + sum(step.effect is not None for step in stage.steps)
+        for step in stage.steps:
+            if self.cancellation:
+                raise KeyboardInterrupt
+            state.perform(step, self._title(stage, state.steps + 2, total, step))
+        result = state.result()
+        self._steps += state.steps
+        self._cached += state.cached
+        return result
+
+    def _title(self, stage: Stage, number: int, total: int, step: Step) -> str:
+        name = (stage.name or f"stage-{stage.index}") + " " if len(self.plan.order) > 1 else ""
+        return f"[{name}{number}/{total}] {step.statement.original}"
+
+    def _base(self, stage: Stage) -> StageResult:
+        match stage.base:
+            case FromStage(index):
+                return self.stage(index)
+            case _:
+                return StageResult.of_image(stage.image or Image.scratch(stage.platform))
+
+    def _uses_cache(self, stage: Stage) -> bool:
+        names = {stage.name.lower(), str(stage.index)} - {""}
+        return not self.request.no_cache and not names & {name.lower() for name in self.request.no_cache_stages}
+
+    def _check_cache_filters(self) -> None:
+        known = {stage.name.lower() for stage in self.plan.stages if stage.name}
+        known |= {str(stage.index) for stage in self.plan.stages}
+        for name in sorted(self.request.no_cache_stages):
+            if name.lower() not in known:
+                raise UsageError(f"--no-cache-filter names no stage: {name!r}", hint=did_you_mean(name, sorted(known)))
+
+    def _check_platforms(self) -> None:
+        here = Platform.of_this_machine()
+        for stage in (self.plan.stages[index] for index in self.plan.order):
+            for step in stage.steps:
+                if isinstance(step.effect, RunCommand) and stage.platform.architecture != here.architecture:
+                    raise UnavailableError(
+                        f"RUN can't run {stage.platform} programs on this machine, which is {here}",
+                        span=step.statement.span,
+                        hint=f"build on {stage.platform}, or leave RUN out: COPY-only stages build for any platform",
+                    )
+
+    # --- what keys are made of -------------------------------------------------------------------------------------
+
+    def origin_key(self, origin: Origin) -> str | None:
+        """What names the files of an origin before anything is built; None for the context, where files name
+        themselves.
+        """
+        match origin:
+            case FromContext():
+                return None
+            case FromStage(index):
+                return self._plan_key(index)
+            case FromImage(name):
+                return self.bases.lookup(name, self.request.platform).chain or "scratch"
+
+    def _plan_key(self, index: int) -> str:
+        """What a stage is asked to be, known before it is built."""
+        if index not in self._plan_keys:
+            stage = self.plan.stages[index]
+            image = stage.image.chain if stage.image else None
+            key = self._plan_key(stage.base.stage) if isinstance(stage.base, FromStage) else str(image or "scratch")
+            for step in stage.steps:
+                if isinstance(step.effect, CopyFiles):
+                    named = self.origin_key(step.effect.origin)
+                    files = named or fingerprint(self.selection(step, step.effect), self.content_digest)
+                    key = step_key(key, replace(step.effect, origin=FromContext()), {"files": files})[0]
+                elif step.effect is not None:
+                    key = step_key(key, step.effect, {})[0]
+            self._plan_keys[index] = key
+        return self._plan_keys[index]
+
+    def content_digest(self, selected: Selected, entry: Entry) -> str:
+        """The digest of a file's content: read once a build from the context, known of a layer's files."""
+        if selected.tree is not self.context:
+            return selected.tree.resolved(entry).digest
+        if entry.path not in self._content_digests:
+            self._content_digests[entry.path] = self.context.digest(entry)
+        return self._content_digests[entry.path]
+
+    def selection(self, step: Step, effect: CopyFiles) -> tuple[Selected, ...]:
+        """The files that a step copies; those of another stage make it be built."""
+        if id(step) not in self._selections:
+            with blame(step.statement.span):
+                self._selections[id(step)] = self._select(effect)
+        return self._selections[id(step)]
+
+    def _select(self, effect: CopyFiles) -> tuple[Selected, ...]:
+        match effect.origin:
+            case FromContext():
+                return select(
+                    effect, self.context, explain_absence=self.context.explain_absence, report=self.journal.warn
+                )
+            case FromStage(index):
+                name = self.plan.stages[index].name or str(index)
+                tree, absent = self.tree_of(self.stage(index).image), f"is not in stage {name!r}"
+            case FromImage(words):
+                tree = self.tree_of(self.bases.lookup(words, self.request.platform))
+                absent = f"is not in image {words!r}"
+        return select(
+            effect,
+            tree,
+            explain_absence=lambda path: near_names(tree, path),
+            report=self.journal.warn,
+            absent=absent,
+        )
+
+    def tree_of(self, image: Image) -> Tree:
+        """An image's files, for looking things up and reading them."""
+        return Tree([(layer, self.store.index(layer)) for layer in image.layers], self.store.open_tar)
+
+    # --- times -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def created(self) -> str:
+        """When what this build makes was made, RFC 3339 in UTC."""
+        return rfc3339(time.time() if self.request.source_date_epoch is None else self.request.source_date_epoch)
+
+    def made_at(self, below: Image) -> int:
+        """The time of directories that have no model: as old as what they stand on, so that they are the same
+        again.
+        """
+        if self.request.source_date_epoch is not None:
+            return self.request.source_date_epoch
+        return seconds_of(below.config.created)
+
+    # --- RUN -------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _root_filesystems(self) -> RootFilesystems:
+        from minibuild import snapshots
+
+        return RootFilesystems(self.store, snapshots.choose(self.store.root, self.request.snapshotter or None))
+
+    @cached_property
+    def _runtime(self) -> Runtime:
+        from minibuild import runtimes
+
+        return runtimes.choose(self.request.runtime or None, self.store.root / "runtimes.json")
+
+    def run(
+        self, step: Step, effect: RunCommand, layers: Sequence[ChainedLayer], chain: str, activity: Activity
+    ) -> Callable[[], Iterable[Change]]:
+        """Runs a command on top of layers and seals the tree under a chain; answers what lists its changes."""
+        runtime = self._runtime
+        points = running.mount_points(effect.files)
+        with self._root_filesystems.workspace(layers, points) as workspace:
+            account = accounts_in(workspace.root).account(effect.user)
+            with running.process(effect, account, self.store.scratch) as process:
+                running.run(
+                    running.Command(str(step.statement.body), step.statement.span),
+                    lambda output: runtime.run(process, workspace.root, output, self.cancellation),
+                    activity.output,
+                    self.cancellation,
+                )
+            return workspace.commit(chain).changes
+
+
+def accounts_in(root: Path) -> Accounts:
+    """The users and groups of a mounted tree, read without leaving it."""
+    from minibuild.sandbox.files import read_in_root
+
+    return Accounts(read_in_root(root, "etc/passwd") or b"", read_in_root(root, "etc/group") or b"")
+
+
+def near_names(tree: Tree, path: str) -> str:
+    """A hint that names what is called nearly like a path that isn't there."""
+    parent, _, name = path.rpartition("/")
+    if tree.find(parent) is None:
+        return near_names(tree, parent) if parent else ""
+    hint = did_you_mean(name, [entry.name for entry in tree.children(parent)])
+    return hint.replace("did you mean ", f"did you mean {parent}/") if hint and parent else hint
+
+
+def rfc3339(seconds: float) -> str:
+    """A time as image configurations write it, in UTC."""
+    from datetime import UTC, datetime
+
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="auto")
+    return text.replace("+00:00", "Z")
+
+
+def seconds_of(created: str) -> int:
+    """The whole seconds of an RFC 3339 time; 0 where it is none."""
+    from datetime import datetime
+
+    try:
+        return int(datetime.fromisoformat(created).timestamp())
+    except ValueError:
+        return 0

@@ -1,0 +1,74 @@
+"""Tells a display what happens: numbers activities, times them, and makes sure that what started also ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from minibuild.errors import Finding
+from minibuild.events import Event, Finished, Outcome, Output, Progress, Started, Stream, Transferred, Warned
+
+
+class Journal:
+    """Writes events to one display, from any thread."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._last_number = 0
+        self._warned: list[Finding] = []
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was warned of so far."""
+        return tuple(self._warned)
+
+    def write(self, event: Event) -> None:
+        """Shows one event; events never interleave."""
+        with self._lock:
+            self._progress(event)
+
+    def warn(self, finding: Finding) -> None:
+        """Shows a finding, once however often it is made."""
+        if finding not in self._warned:
+            self._warned.append(finding)
+            self.write(Warned(finding))
+
+    @contextmanager
+    def activity(self, title: str) -> Iterator[Activity]:
+        """Something with a beginning and an end; it failed if an exception leaves the block."""
+        with self._lock:
+            self._last_number += 1
+            activity = Activity(self, self._last_number)
+            self._progress(Started(activity.number, title))
+        began = time.monotonic()
+        try:
+            yield activity
+        except KeyboardInterrupt:
+            activity.outcome = "cancelled"
+            raise
+        except BaseException:
+            activity.outcome = "failed"
+            raise
+        finally:
+            self.write(Finished(activity.number, activity.outcome, time.monotonic() - began))
+
+
+@dataclass(slots=True)
+class Activity:
+    """One activity under way; set ``outcome`` to ``cached`` where nothing had to be done."""
+
+    journal: Journal
+    number: int
+    outcome: Outcome = "done"
+
+    def output(self, line: str, stream: Stream) -> None:
+        """Shows a line that a command wrote."""
+        self.journal.write(Output(self.number, line, stream))
+
+    def progress(self, event: Event) -> None:
+        """Shows an event of a room that doesn't know activities, as one of this."""
+        self.journal.write(replace(event, activity=self.number) if isinstance(event, Transferred) else event)

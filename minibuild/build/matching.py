@@ -1,0 +1,127 @@
+"""Patterns of COPY and ADD, matched against a tree: Go's ``filepath.Match``, component by component."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from minibuild.errors import DockerfileError
+from minibuild.layers.entry import Entry, Kind, Opener
+
+_SPECIAL = re.compile(r"[*?\[\\]")
+
+
+class FileTree(Protocol):
+    """What files are copied from: the context, or an image's layers. Paths are relative, "" is the root."""
+
+    def find(self, path: str, follow: bool = True) -> Entry | None:
+        """What stands at a path, symlinks resolved inside the tree; ``follow``: the last component's too."""
+
+    def children(self, path: str) -> Sequence[Entry]:
+        """What stands in a directory, by name."""
+
+    def walk(self, path: str) -> Iterator[Entry]:
+        """Everything below a directory, in the order of paths."""
+
+    def resolved(self, entry: Entry) -> Entry:
+        """A hard link as the regular file it is, size and digest included; other entries as they are."""
+
+    def opener(self, entry: Entry) -> Opener:
+        """What opens the content of a regular file or hard link."""
+
+
+class Match(NamedTuple):
+    """A path that a pattern matched, and what stands there once symlinks are followed."""
+
+    path: str
+    entry: Entry
+
+
+def is_pattern(text: str) -> bool:
+    """It has wildcards or escapes, so that it may match several paths or none."""
+    return bool(_SPECIAL.search(text))
+
+
+def match(tree: FileTree, pattern: str) -> list[Match]:
+    """The paths that a pattern matches, sorted; a dangling symlink is none. Raises DockerfileError for a malformed
+    one.
+    """
+    if not is_pattern(pattern):
+        entry = tree.find(pattern)
+        return [] if entry is None else [Match(pattern, entry)]
+    paths = [""]
+    for component in pattern.split("/"):
+        paths = [path for parent in paths for path in _step(tree, parent, component)]
+    found = ((path, tree.find(path)) for path in paths)
+    return [Match(path, entry) for path, entry in found if entry is not None]
+
+
+def _step(tree: FileTree, parent: str, component: str) -> list[str]:
+    prefix = f"{parent}/" if parent else ""
+    if not is_pattern(component):
+        return [prefix + component]
+    directory = tree.find(parent)
+    if directory is None or directory.kind is not Kind.DIRECTORY:
+        return []
+    expression = component_expression(component)
+    return [prefix + child.name for child in tree.children(parent) if expression.fullmatch(child.name)]
+
+
+def component_expression(pattern: str) -> re.Pattern[str]:
+    """A pattern of one path component as a regular expression that takes linear time.
+
+    Each run between two stars is found at its first place and kept there (an atomic group): what follows a star can
+    always wait for a later one, so nothing is lost, and ``*a*a*a*`` can't blow up.
+    """
+    first, *rest = _runs(pattern)
+    middle = "".join(f"(?>.*?{run})" for run in rest[:-1])
+    last = f".*{rest[-1]}" if rest else ""
+    return re.compile(first + middle + last, re.DOTALL)
+
+
+def _runs(pattern: str) -> list[str]:
+    runs, i = [""], 0
+    while i < len(pattern):
+        character = pattern[i]
+        if character == "*":
+            runs.append("")
+        elif character == "?":
+            runs[-1] += "."
+        elif character == "[":
+            expression, i = _character_class(pattern, i + 1)
+            runs[-1] += expression
+        else:
+            if character == "\\":
+                i += 1
+            if i == len(pattern):
+                raise DockerfileError(f"pattern {pattern!r} ends with a lone backslash")
+            runs[-1] += re.escape(pattern[i])
+        i += 1
+    return runs
+
+
+def _character_class(pattern: str, start: int) -> tuple[str, int]:
+    negated = pattern[start : start + 1] == "^"
+    i, items = start + negated, ""
+    while i < len(pattern) and (pattern[i] != "]" or not items):
+        low, i = _class_member(pattern, i)
+        high = low
+        if pattern[i : i + 1] == "-":
+            high, i = _class_member(pattern, i + 1)
+        if low > high:
+            raise DockerfileError(f"pattern {pattern!r} has the empty range {low}-{high}")
+        items += f"{re.escape(low)}-{re.escape(high)}"
+    if i >= len(pattern) or not items:
+        raise DockerfileError(
+            f"pattern {pattern!r} has a '[' that no ']' closes", hint="a literal '[' is written '[[]' or '\\['"
+        )
+    return f"[{'^' if negated else ''}{items}]", i
+
+
+def _class_member(pattern: str, i: int) -> tuple[str, int]:
+    if pattern[i : i + 1] == "\\":
+        i += 1
+    if i >= len(pattern) or pattern[i] == "-":
+        raise DockerfileError(f"pattern {pattern!r} has a malformed '[…]'")
+    return pattern[i], i + 1

@@ -1,0 +1,110 @@
+"""Performs RUN: the effect becomes a process, its output events, its failure an error that helps."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from minibuild.build.accounts import Account
+from minibuild.errors import CommandFailed
+from minibuild.events import Stream
+from minibuild.instructions.effects import InlineFile, RunCommand
+from minibuild.runtimes.base import Cancellation, Mount, Process
+from minibuild.source import Span
+
+_TAIL = 20
+_HOSTNAME = "minibuild"
+_HOSTS = f"127.0.0.1\tlocalhost {_HOSTNAME}\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+RESOLV_CONF, HOSTS, HOSTNAME = "/etc/resolv.conf", "/etc/hosts", "/etc/hostname"
+_HINTS = {
+    127: "the program isn't in the image, or not in its PATH",
+    126: "the file is there but can't be executed: is it for another platform, or a script without '#!'?",
+    137: "it was killed (SIGKILL): often for want of memory",
+}
+
+
+def mount_points(files: Sequence[InlineFile] = ()) -> tuple[str, ...]:
+    """The paths of the tree that are bound over while a command runs."""
+    return (RESOLV_CONF, HOSTS, HOSTNAME, *(file.path for file in files))
+
+
+@contextmanager
+def network_files(directory: Path, resolv_conf: Path = Path(RESOLV_CONF)) -> Iterator[tuple[Mount, ...]]:
+    """The files that tell a container its name and its name servers, made in a directory of the host."""
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(dir=directory, prefix="etc-") as name:
+        made = Path(name)
+        (made / "hosts").write_text(_HOSTS)
+        (made / "hostname").write_text(_HOSTNAME + "\n")
+        (made / "resolv.conf").write_bytes(resolv_conf.read_bytes() if resolv_conf.exists() else b"")
+        for file in made.iterdir():
+            file.chmod(0o644)
+        yield (
+            Mount(made / "hosts", HOSTS, read_only=False),
+            Mount(made / "hostname", HOSTNAME, read_only=False),
+            Mount(made / "resolv.conf", RESOLV_CONF, read_only=False),
+        )
+
+
+@contextmanager
+def process(effect: RunCommand, account: Account, directory: Path) -> Iterator[Process]:
+    """The process that an effect asks for; the files it binds live in ``directory`` while the block lasts."""
+    with network_files(directory) as etc:
+        scratch = etc[0].source.parent
+        files = []
+        for number, file in enumerate(effect.files):
+            (scratch / f"file-{number}").write_bytes(file.content)
+            (scratch / f"file-{number}").chmod(file.mode)
+            files.append(Mount(scratch / f"file-{number}", file.path))
+        environment = {"HOME": account.home, **dict(effect.proxies), **dict(effect.environment)}
+        yield Process(
+            arguments=effect.arguments,
+            environment=tuple(environment.items()),
+            directory=effect.directory,
+            uid=account.uid,
+            gid=account.gid,
+            groups=account.groups,
+            mounts=(*etc, *files),
+            network="none" if effect.network == "none" else "host",
+            hostname=_HOSTNAME,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A RUN as a person knows it: the text after the keyword, and its place."""
+
+    text: str
+    span: Span
+
+
+def run(
+    command: Command,
+    start: Callable[[Callable[[str, Stream], None]], int],
+    show: Callable[[str, Stream], None],
+    cancellation: Cancellation,
+) -> None:
+    """Runs to the end; raises CommandFailed with the last lines of output for any status but 0, KeyboardInterrupt
+    when cancelled.
+    """
+    tail: deque[str] = deque(maxlen=_TAIL)
+
+    def output(line: str, stream: Stream) -> None:
+        tail.append(line)
+        show(line, stream)
+
+    status = start(output)
+    if cancellation:
+        raise KeyboardInterrupt
+    if status:
+        raise CommandFailed(
+            f"RUN ended with status {status}: {command.text}",
+            status=status,
+            output=tuple(tail),
+            span=command.span,
+            hint=_HINTS.get(status, ""),
+        )

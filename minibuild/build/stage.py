@@ -1,0 +1,223 @@
+"""One stage on its way: steps are looked up in the cache or performed, one at a time, each ending in an image of
+its own.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, assert_never
+
+from minibuild.build import archives
+from minibuild.build.accounts import Accounts
+from minibuild.build.committing import ChainedLayer
+from minibuild.build.copying import Composition
+from minibuild.build.journal import Activity
+from minibuild.build.rootfs import chained
+from minibuild.build.selecting import Selected, fingerprint
+from minibuild.errors import blame
+from minibuild.instructions.effects import CopyFiles, FromContext, MakeDirectory, RunCommand
+from minibuild.layers.tree import Tree
+from minibuild.oci import Digest, History, Image
+from minibuild.oci.digest import chain_id
+from minibuild.plan.keys import step_key
+from minibuild.plan.steps import Step
+from minibuild.store import Record
+
+if TYPE_CHECKING:
+    from minibuild.build.engine import Engine
+
+Key = tuple[Digest, Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """A stage's image so far, whole in the store; its layers with their chains; the key that names what it holds."""
+
+    image: Image
+    layers: tuple[ChainedLayer, ...]
+    key: str
+
+    @classmethod
+    def of_image(cls, image: Image) -> StageResult:
+        """What a stage starts with: a base image, or scratch."""
+        return cls(image, chained(image), image.chain or "scratch")
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsettled:
+    """A step that is done but for its image: ``layer`` (None: it made none) may still be in the writing."""
+
+    step: Step
+    layer: ChainedLayer | None
+    created: str
+    keys: tuple[Key, ...] = ()
+
+
+@dataclass
+class StageBuild:
+    """Builds a stage on top of what it starts from. ``image`` is the result of all steps whose layers are written."""
+
+    engine: Engine
+    name: str
+    uses_cache: bool
+    image: Image
+    layers: list[ChainedLayer]
+    key: str
+    steps: int = 0
+    cached: int = 0
+    _unsettled: deque[_Unsettled] = field(default_factory=deque)
+
+    def perform(self, step: Step, title: str) -> None:
+        """Does one step, or finds it done; errors blame its place."""
+        with blame(step.statement.span):
+            if step.effect is None:
+                self._done(_Unsettled(step, None, self._created_before()))
+            else:
+                self.steps += 1
+                with self.engine.journal.activity(title) as activity:
+                    self._perform(step, activity)
+            self._settle(wait=False)
+
+    def result(self) -> StageResult:
+        """What came out, once all layers are written."""
+        self._settle(wait=True)
+        return StageResult(self.image, tuple(self.layers), self.key)
+
+    def _perform(self, step: Step, activity: Activity) -> None:
+        match step.effect:
+            case RunCommand() | MakeDirectory() as effect:
+                keys = (step_key(self.key, effect, {}),)
+                if not self._find(step, keys, activity):
+                    layer = self._run(step, effect, activity) if isinstance(effect, RunCommand) else self._make(effect)
+                    self._keep(step, layer, keys)
+            case CopyFiles() as effect:
+                self._perform_copy(step, effect, activity)
+            case None:
+                raise AssertionError("a step without effect is no work")
+            case other:
+                assert_never(other)
+
+    def _perform_copy(self, step: Step, effect: CopyFiles, activity: Activity) -> None:
+        """Looks twice where files come from a stage or an image: by its name, which builds nothing, then by the
+        files.
+        """
+        # Whence files come is told by the inputs: the same files from elsewhere are the same step.
+        asked = replace(effect, origin=FromContext())
+        named = self.engine.origin_key(effect.origin)
+        by_name = () if named is None else (step_key(self.key, asked, {"origin": named}),)
+        if by_name and self._find(step, by_name, activity):
+            return
+        selection = self.engine.selection(step, effect)
+        by_files = step_key(self.key, asked, {"files": fingerprint(selection, self.engine.content_digest)})
+        if not self._find(step, (by_files, *by_name), activity):
+            self._keep(step, self._copy(effect, selection), (by_files, *by_name))
+
+    def _find(self, step: Step, keys: Sequence[Key], activity: Activity) -> bool:
+        """Takes the step from the cache if the first key has a record on this very parent."""
+        records = self.engine.store.records
+        key = keys[0][0]
+        if not self.uses_cache or (self._is_writing() and not records.has(key)):
+            return False
+        self._settle(wait=True)
+        record = records.find(key, self.image.config.diff_ids)
+        if record is None or record.layer is None:
+            return False
+        activity.outcome = "cached"
+        self.cached += 1
+        self.key = record.result or record.key
+        chain = record.chain or self._chain_after(record.layer.diff_id)
+        self._done(_Unsettled(step, ChainedLayer.of(chain, record.layer), record.created, tuple(keys[1:])))
+        return True
+
+    def _keep(self, step: Step, layer: ChainedLayer, keys: tuple[Key, ...]) -> None:
+        self.key = keys[0][0]
+        self._done(_Unsettled(step, layer, self.engine.created, keys))
+
+    def _done(self, done: _Unsettled) -> None:
+        if done.layer is not None:
+            self.layers.append(done.layer)
+        self._unsettled.append(done)
+
+    def _is_writing(self) -> bool:
+        return any(done.layer is not None and not done.layer.is_written() for done in self._unsettled)
+
+    def _settle(self, *, wait: bool) -> None:
+        """Composes the images of steps whose layers are written, oldest first, and keeps their cache records."""
+        while self._unsettled:
+            done = self._unsettled[0]
+            if done.layer is not None and not wait and not done.layer.is_written():
+                return
+            with blame(done.step.statement.span):
+                layer = None if done.layer is None else done.layer.layer()
+            below = self.image.config.diff_ids
+            history = History(created=done.created, created_by=done.step.history, comment="minibuild.dockerfile.v0")
+            after = done.step.after
+            self.image = self.image.append(layer, after.config, history, after.author)
+            self.engine.store.put_image(self.image)
+            for key, parts in done.keys:
+                assert done.layer is not None
+                self.engine.store.records.put(
+                    Record(
+                        key=key,
+                        parts=parts,
+                        layer=layer,
+                        chain=done.layer.chain,
+                        parent_diff_ids=below,
+                        created=done.created,
+                        place=f"{self.name} {done.step.number}",
+                        result=done.keys[0][0],
+                        image=self.image.digest,
+                    )
+                )
+            self._unsettled.popleft()
+
+    def _created_before(self) -> str:
+        """A step without a layer is as old as what it stands on, so that a cached build gives the same image ID."""
+        made = [done.created for done in self._unsettled if done.created]
+        return made[-1] if made else self.image.config.created
+
+    def tree(self) -> Tree:
+        """The files so far, for looking things up; waits for layers still being written."""
+        self._settle(wait=True)
+        return self.engine.tree_of(self.image)
+
+    def _chain_after(self, diff_id: Digest) -> str:
+        below = self.layers[-1].chain if self.layers else None
+        return str(chain_id((diff_id,), onto=None if below is None else Digest(below)))
+
+    def _composed(self, composition: Composition) -> ChainedLayer:
+        layer = self.engine.store.add_layer(composition.changes())
+        return ChainedLayer.of(self._chain_after(layer.diff_id), layer)
+
+    def _make(self, effect: MakeDirectory) -> ChainedLayer:
+        tree = self.tree()
+        account = accounts_of(tree).account(effect.user)
+        composition = Composition(tree, self.engine.made_at(self.image), owner=(account.uid, account.gid))
+        composition.make_directory(effect.path)
+        return self._composed(composition)
+
+    def _copy(self, effect: CopyFiles, selection: Sequence[Selected]) -> ChainedLayer:
+        tree = self.tree()
+        owner = None if effect.owner is None else accounts_of(tree).owner(effect.owner)
+        composition = Composition(tree, self.engine.made_at(self.image), owner=owner, mode=effect.mode)
+        with ExitStack() as stack:
+            unpacked = [
+                stack.enter_context(archives.opened(selected, self.engine.store.scratch)) if effect.unpacks else None
+                for selected in selection
+            ]
+            composition.copy(effect, selection, unpacked)
+            return self._composed(composition)
+
+    def _run(self, step: Step, effect: RunCommand, activity: Activity) -> ChainedLayer:
+        chain = secrets.token_hex(32)
+        changes = self.engine.run(step, effect, self.layers, chain, activity)
+        return self.engine.committer.commit(chain, changes)
+
+
+def accounts_of(tree: Tree) -> Accounts:
+    """The users and groups of an image."""
+    return Accounts(tree.read("etc/passwd") or b"", tree.read("etc/group") or b"")
