@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import minibuild
 from tests.daemons import Registry
 
 
@@ -19,10 +21,11 @@ class Minibuild:
     root: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     prefix: Sequence[str] = ()
+    interpreter: str = sys.executable
 
     def command(self, *arguments: str | Path) -> list[str]:
         """The words that ``minibuild ARGUMENTS`` stands for."""
-        return [*self.prefix, sys.executable, "-m", "minibuild", "--root", str(self.root), *map(str, arguments)]
+        return [*self.prefix, self.interpreter, "-m", "minibuild", "--root", str(self.root), *map(str, arguments)]
 
     def __call__(
         self, *arguments: str | Path, cwd: Path | None = None, stdin: str = "", timeout: float = 300
@@ -68,6 +71,20 @@ class Minibuild:
     def with_prefix(self, *words: str) -> Minibuild:
         """The same, started through another program."""
         return replace(self, prefix=words)
+
+    def as_plain_user(self, *prefix: str) -> Minibuild:
+        """The same, as ``nobody`` without any capability; the caller lets it write where it must.
+
+        An interpreter in root's home is out of a plain user's reach: the system's one takes its place then, with our
+        libraries.
+        """
+        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--no-new-privs"]
+        reachable = subprocess.run([*user, sys.executable, "-c", ""], capture_output=True).returncode == 0
+        libraries = [str(Path(minibuild.__file__).parent.parent), sysconfig.get_path("purelib")]
+        plain = self.with_variables(HOME="/nonexistent")
+        if not reachable:
+            plain = replace(plain, interpreter="/usr/bin/python3").with_variables(PYTHONPATH=":".join(libraries))
+        return plain.with_prefix(*user, *prefix)
 
     def variables(self) -> dict[str, str]:
         """The environment it runs in: ours without what would redirect it, and what this one adds."""

@@ -1,0 +1,100 @@
+"""A Dockerfile without RUN builds as a plain user, without a namespace or a mount: an attempt kills the process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.bases import BaseImage
+from tests.command import Minibuild
+from tests.daemons import Dockerd, Registry
+from tests.machine import require
+
+pytestmark = pytest.mark.e2e
+
+SANDBOXED = Path(__file__).parent.parent / "sandboxed.py"
+FILES = {
+    "Dockerfile": """
+FROM busybox AS data
+WORKDIR /data
+COPY --chown=www-data:users app.sh ./
+ADD archive.tar.gz unpacked/
+
+FROM busybox
+COPY --from=data /data /srv
+COPY --chmod=4755 app.sh /bin/app
+USER nobody
+CMD ["app"]
+""",
+    "app.sh": "#!/bin/sh\ncat /srv/unpacked/inner.txt\n",
+    "inner.txt": "from the archive\n",
+}
+
+
+@pytest.fixture
+def plain(minibuild: Minibuild, registry: Registry, tmp_path: Path) -> Minibuild:
+    """minibuild as ``nobody``, killed at the first namespace or mount; its store and the project are nobody's own."""
+    require("setpriv", root=True)
+    for directory in (tmp_path, *tmp_path.parents):
+        # pytest keeps its directories to their owner.
+        if not directory.stat().st_mode & 0o001:
+            directory.chmod(directory.stat().st_mode | 0o011)
+    minibuild.root.mkdir()
+    os.chown(minibuild.root, 65534, 65534)
+    interpreter = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
+    return minibuild.with_mirror(registry).as_plain_user(interpreter, str(SANDBOXED))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project whose Dockerfile has no RUN."""
+    root = tmp_path / "project"
+    root.mkdir()
+    for name, content in FILES.items():
+        (root / name).write_text(content)
+    with tarfile.open(root / "archive.tar.gz", "w:gz") as archive:
+        archive.add(root / "inner.txt", "inner.txt")
+    return root
+
+
+@pytest.mark.usefixtures("busybox_base")
+def test_it_builds_an_image_that_runs(plain: Minibuild, project: Path, dockerd: Dockerd) -> None:
+    archive = plain.root / "image.tar"
+    plain.succeed("build", "-t", "plain:1", "-o", f"type=docker,dest={archive}", project)
+    dockerd.run("load", "-i", str(archive))
+    assert dockerd.run("run", "--rm", "--net", "none", "plain:1").stdout == "from the archive\n"
+    listing = dockerd.run("run", "--rm", "--net", "none", "plain:1", "ls", "-ln", "/srv", "/bin/app").stdout
+    assert "-rwsr-xr-x    1 0        0" in listing
+    assert "1 33       100" in listing
+
+
+@pytest.mark.usefixtures("busybox_base")
+def test_a_second_build_is_cached(plain: Minibuild, project: Path) -> None:
+    first = plain.succeed("build", "-q", project)
+    again = plain("build", "--progress=plain", project)
+    assert again.returncode == 0, again.stderr
+    assert " DONE " not in "".join(line for line in again.stderr.splitlines() if "COPY" in line)
+    assert plain.succeed("build", "-q", project) == first
+
+
+@pytest.mark.usefixtures("busybox_base")
+def test_it_writes_a_directory_and_an_oci_layout(plain: Minibuild, project: Path, busybox_base: BaseImage) -> None:
+    tree, layout = plain.root / "tree", plain.root / "layout"
+    plain.succeed("build", "-o", f"type=local,dest={tree}", project)
+    plain.succeed("build", "-o", f"type=oci,dest={layout},tar=false", project)
+    assert (tree / "srv/unpacked/inner.txt").read_text() == "from the archive\n"
+    assert json.loads((layout / "oci-layout").read_text()) == {"imageLayoutVersion": "1.0.0"}
+    assert busybox_base.name == "busybox:latest"
+
+
+def test_a_namespace_would_have_killed_it(plain: Minibuild, project: Path, busybox_base: BaseImage) -> None:
+    assert busybox_base.layout.is_dir()
+    (project / "Dockerfile").write_text("FROM busybox\nRUN true\n")
+    done = plain("build", project)
+    assert done.returncode != 0
