@@ -6,10 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from minibuild.errors import ImageError, did_you_mean
+from minibuild.layers.tree import Tree
 
 _HIGHEST_ID = 2**31 - 1
+_LIMIT = 10 << 20
+_PASSWD, _GROUP = "etc/passwd", "etc/group"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,18 @@ class Accounts:
             f"no {what} {word!r} in the image's {file}",
             hint=did_you_mean(word, known) or f"add it in a RUN before, or name the {what} by its number",
         )
+
+
+def accounts_of(tree: Tree) -> Accounts:
+    """The users and groups of an image, out of its layers."""
+    return Accounts(tree.read(_PASSWD, _LIMIT) or b"", tree.read(_GROUP, _LIMIT) or b"")
+
+
+def accounts_in(root: Path) -> Accounts:
+    """The users and groups of a mounted tree, read without leaving it."""
+    from minibuild.sandbox.files import read_in_root
+
+    return Accounts(read_in_root(root, _PASSWD, _LIMIT) or b"", read_in_root(root, _GROUP, _LIMIT) or b"")
 
 
 def _lines(content: bytes, at_least: int) -> Iterator[list[str]]:

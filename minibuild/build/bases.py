@@ -10,6 +10,7 @@ from minibuild.build.journal import Activity, Journal
 from minibuild.errors import ImageError, MinibuildError, UsageError, blame
 from minibuild.events import Transferred
 from minibuild.oci import Image, Platform, Reference
+from minibuild.runtimes.base import Cancellation
 from minibuild.source import Span
 from minibuild.store import Store
 from minibuild.transports.base import ImageSource
@@ -27,7 +28,9 @@ class Bases:
 
     store: Store
     journal: Journal
+    cancellation: Cancellation
     mirrors: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
     named: Mapping[str, str] = field(default_factory=dict)
     pull: bool = False
     _known: dict[tuple[str, Platform], Image] = field(default_factory=dict)
@@ -77,12 +80,16 @@ class Bases:
         stored = None if self.pull and not reference.is_pinned else self.store.images.find(reference)
         if stored is not None and _runs_on(stored, platform):
             return stored
+        from minibuild.registry.endpoints import parse_mirrors
         from minibuild.transports.registry import Registry
 
-        source = Registry(self.mirrors)
-        with self.journal.activity(f"FROM {reference}") as activity:
-            image = source.resolve(reference, platform)
-            source.fetch_layers(image, self.store.blobs, activity.progress)
+        with (
+            Registry(parse_mirrors(self.mirrors), self.environment) as registry,
+            self.cancellation.telling(registry.cancel),
+            self.journal.activity(f"FROM {reference}") as activity,
+        ):
+            image = registry.resolve(reference, platform)
+            registry.fetch_layers(image, self.store.blobs, activity.progress, activity=activity.number)
             self.store.put_image(image)
             self.store.images.tag(reference, image)
             return image

@@ -37,7 +37,7 @@ class DirectoryContext:
     report: Callable[[Finding], None] = _nothing
     _first_links: dict[tuple[int, int], str] = field(default_factory=dict)
 
-    def find(self, path: str, follow: bool = True) -> Entry | None:
+    def find(self, path: str, *, follow: bool = True) -> Entry | None:
         """What stands at a path, symlinks resolved inside the context; None also for what is ignored."""
         real = self._resolve(path, follow)
         return None if real is None else self._entry(real)
@@ -58,10 +58,6 @@ class DirectoryContext:
                 yield entry
             if entry is not None and entry.kind is Kind.DIRECTORY:
                 yield from self.walk(below)
-
-    def resolved(self, entry: Entry) -> Entry:
-        """A hard link as the regular file it is."""
-        return entry._replace(kind=Kind.FILE, link="") if entry.kind is Kind.HARDLINK else entry
 
     def opener(self, entry: Entry) -> Opener:
         """What opens a regular file's content; it raises ContextError where the file can't be read any more."""
@@ -204,11 +200,11 @@ def read_dockerfile(context: Path, path: str) -> tuple[Source, IgnoreFile]:
     try:
         text = file.read_bytes().decode("utf-8", "surrogateescape")
     except OSError as error:
-        raise ContextError(_no_dockerfile(context, file, error), hint=_dockerfile_hint(context, file)) from error
+        raise ContextError(_no_dockerfile(file, error), hint=_dockerfile_hint(context, file)) from error
     return Source(path or file.name, text), _ignore_file(context, file)
 
 
-def _no_dockerfile(context: Path, file: Path, error: OSError) -> str:
+def _no_dockerfile(file: Path, error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return f"no Dockerfile at {file}"
     return f"{file} can't be read: {(error.strerror or str(error)).lower()}"

@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 
 from minibuild.build import running
-from minibuild.build.accounts import Accounts
+from minibuild.build.accounts import accounts_in
 from minibuild.build.bases import Bases
 from minibuild.build.committing import ChainedLayer, Committer
 from minibuild.build.context import DirectoryContext, open_context, read_dockerfile
@@ -27,13 +26,10 @@ from minibuild.instructions.effects import CopyFiles, FromContext, FromImage, Fr
 from minibuild.layers.entry import Change, Entry
 from minibuild.layers.tree import Tree
 from minibuild.oci import Image, Platform
-from minibuild.plan.keys import step_key
-from minibuild.plan.stages import Options, plan
-from minibuild.plan.steps import Plan, Stage, Step
+from minibuild.plan import Options, Plan, Stage, Step, plan, step_key
+from minibuild.plan.scope import PROXIES
 from minibuild.runtimes.base import Cancellation, Runtime
 from minibuild.store import Store
-
-PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 
 
 def build(request: BuildRequest, store: Store, progress: Progress, cancellation: Cancellation) -> BuildResult:
@@ -49,7 +45,15 @@ def build(request: BuildRequest, store: Store, progress: Progress, cancellation:
 def _build(request: BuildRequest, store: Store, journal: Journal, cancellation: Cancellation) -> BuildResult:
     context = open_context(request.context)
     source, ignore = read_dockerfile(request.context, request.dockerfile)
-    bases = Bases(store, journal, request.mirrors, request.named_contexts, request.pull)
+    bases = Bases(
+        store,
+        journal,
+        cancellation,
+        mirrors=request.mirrors,
+        environment=request.environment,
+        named=request.named_contexts,
+        pull=request.pull,
+    )
     dockerfile = parse(source)
     planned = plan(dockerfile, bases.lookup, _options(request))
     for finding in planned.findings:
@@ -64,15 +68,13 @@ def _build(request: BuildRequest, store: Store, journal: Journal, cancellation: 
 
 
 def _options(request: BuildRequest) -> Options:
-    names = [name for upper in PROXIES for name in (upper, upper.lower())]
-    proxies = {name: request.environment[name] for name in names if request.environment.get(name)}
-    given = {name: value for name, value in request.build_arguments.items() if name in names}
     return Options(
         build_arguments=request.build_arguments,
         target=request.target,
         platform=request.platform,
         labels=request.labels,
-        proxies=tuple({**proxies, **given}.items()),
+        proxies=tuple((name, request.environment[name]) for name in PROXIES if request.environment.get(name)),
+        contexts=frozenset(name.lower() for name in request.named_contexts),
     )
 
 
@@ -196,7 +198,7 @@ class Engine:
     def content_digest(self, selected: Selected, entry: Entry) -> str:
         """The digest of a file's content: read once a build from the context, known of a layer's files."""
         if selected.tree is not self.context:
-            return selected.tree.resolved(entry).digest
+            return entry.digest
         if entry.path not in self._content_digests:
             self._content_digests[entry.path] = self.context.digest(entry)
         return self._content_digests[entry.path]
@@ -277,13 +279,6 @@ class Engine:
                     self.cancellation,
                 )
             return workspace.commit(chain).changes
-
-
-def accounts_in(root: Path) -> Accounts:
-    """The users and groups of a mounted tree, read without leaving it."""
-    from minibuild.sandbox.files import read_in_root
-
-    return Accounts(read_in_root(root, "etc/passwd") or b"", read_in_root(root, "etc/group") or b"")
 
 
 def near_names(tree: Tree, path: str) -> str:

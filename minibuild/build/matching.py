@@ -15,7 +15,7 @@ _SPECIAL = re.compile(r"[*?\[\\]")
 class FileTree(Protocol):
     """What files are copied from: the context, or an image's layers. Paths are relative, "" is the root."""
 
-    def find(self, path: str, follow: bool = True) -> Entry | None:
+    def find(self, path: str, *, follow: bool = True) -> Entry | None:
         """What stands at a path, symlinks resolved inside the tree; ``follow``: the last component's too."""
 
     def children(self, path: str) -> Sequence[Entry]:
@@ -23,9 +23,6 @@ class FileTree(Protocol):
 
     def walk(self, path: str) -> Iterator[Entry]:
         """Everything below a directory, in the order of paths."""
-
-    def resolved(self, entry: Entry) -> Entry:
-        """A hard link as the regular file it is, size and digest included; other entries as they are."""
 
     def opener(self, entry: Entry) -> Opener:
         """What opens the content of a regular file or hard link."""

@@ -42,7 +42,7 @@ class Selected:
     def content(self, entry: Entry) -> Content:
         """A regular file or hard link of the selection, with what it holds."""
         identity = (id(self.tree), entry.link or entry.path)
-        return Content(self.tree.resolved(entry), self.tree.opener(entry), identity)
+        return Content(entry._replace(kind=Kind.FILE, link="", offset=-1), self.tree.opener(entry), identity)
 
     def relative(self, entry: Entry) -> str:
         """A path below, as seen from the directory."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, assert_never
 
 from minibuild.build import archives
-from minibuild.build.accounts import Accounts
+from minibuild.build.accounts import accounts_of
 from minibuild.build.committing import ChainedLayer
 from minibuild.build.copying import Composition
 from minibuild.build.journal import Activity
@@ -23,8 +23,7 @@ from minibuild.instructions.effects import CopyFiles, FromContext, MakeDirectory
 from minibuild.layers.tree import Tree
 from minibuild.oci import Digest, History, Image
 from minibuild.oci.digest import chain_id
-from minibuild.plan.keys import step_key
-from minibuild.plan.steps import Step
+from minibuild.plan import Step, step_key
 from minibuild.store import Record
 
 if TYPE_CHECKING:
@@ -55,6 +54,12 @@ class _Unsettled:
     layer: ChainedLayer | None
     created: str
     keys: tuple[Key, ...] = ()
+
+    @property
+    def history(self) -> History | None:
+        """The step's line in the image's history; FROM has none."""
+        line = self.step.history
+        return History(created=self.created, created_by=line, comment="minibuild.dockerfile.v0") if line else None
 
 
 @dataclass
@@ -154,9 +159,7 @@ class StageBuild:
             with blame(done.step.statement.span):
                 layer = None if done.layer is None else done.layer.layer()
             below = self.image.config.diff_ids
-            history = History(created=done.created, created_by=done.step.history, comment="minibuild.dockerfile.v0")
-            after = done.step.after
-            self.image = self.image.append(layer, after.config, history, after.author)
+            self.image = self.image.append(layer, done.step.after.config, done.history, done.step.after.author)
             self.engine.store.put_image(self.image)
             for key, parts in done.keys:
                 assert done.layer is not None
@@ -216,8 +219,3 @@ class StageBuild:
         chain = secrets.token_hex(32)
         changes = self.engine.run(step, effect, self.layers, chain, activity)
         return self.engine.committer.commit(chain, changes)
-
-
-def accounts_of(tree: Tree) -> Accounts:
-    """The users and groups of an image."""
-    return Accounts(tree.read("etc/passwd") or b"", tree.read("etc/group") or b"")

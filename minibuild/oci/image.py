@@ -172,13 +172,15 @@ class Image:
         """The ChainID of all its layers; None for an image of no layers."""
         return chain_id(self.config.diff_ids)
 
-    def append(self, layer: Layer | None, config: ContainerConfig, history: History, author: str = "") -> Image:
-        """This image with one more history line, the configuration after it, and (unless None) one more layer."""
+    def append(self, layer: Layer | None, config: ContainerConfig, history: History | None, author: str = "") -> Image:
+        """This image with the configuration after a step, and unless they are None one more layer and history line."""
+        if history is not None:
+            history = replace(history, empty_layer=layer is None)
         changed = replace(
             self.config,
             config=config,
-            history=(*self.config.history, replace(history, empty_layer=layer is None)),
-            created=history.created or self.config.created,
+            history=self.config.history if history is None else (*self.config.history, history),
+            created=(history and history.created) or self.config.created,
             author=author or self.config.author,
         )
         return Image.compose(changed, self.layers if layer is None else (*self.layers, layer))

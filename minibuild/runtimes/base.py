@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol, TypeAlias
@@ -68,10 +69,22 @@ class Cancellation:
     """
 
     event: threading.Event = field(default_factory=threading.Event)
+    _listeners: list[Callable[[], None]] = field(default_factory=list, compare=False, repr=False)
 
     def set(self) -> None:
         """Cancels."""
         self.event.set()
+        for listener in tuple(self._listeners):
+            listener()
+
+    @contextmanager
+    def telling(self, listener: Callable[[], None]) -> Iterator[None]:
+        """While the block lasts, who cancels calls the listener too: for what waits on something else than a process."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
 
     def __bool__(self) -> bool:
         return self.event.is_set()
