@@ -7,6 +7,12 @@ import sys
 
 def main() -> int:
     """Runs the command line that the process was started with and answers its exit code."""
+    if sys.argv[1:] == ["--version"]:
+        # Asked at the start of many scripts: answered before argparse or dataclasses are imported.
+        from minibuild.version import __version__
+
+        sys.stdout.write(f"minibuild {__version__}\n")
+        return 0
     from minibuild.cli.main import run
 
     return run(sys.argv[1:])

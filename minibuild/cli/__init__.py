@@ -1,0 +1,31 @@
+"""The command line: arguments → values, values → text. The only room that prints.
+
+``main`` finds the command and renders what goes wrong; each command is one small module with ``parser()`` and
+``execute()``, imported only when it is asked for; ``display/`` shows a build's events. May import every room.
+A new command is one module and one line in ``COMMANDS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "build": ("build", "Build an image from a Dockerfile (the default: `minibuild .`)"),
+        "pull": ("pull", "Fetch an image from a registry into the store"),
+        "images": ("images", "List the images in the store"),
+        "inspect": ("inspect", "Show all that is known of images, as JSON or by a template"),
+        "history": ("history", "Show the steps that made an image"),
+        "tag": ("tag", "Give an image one more name"),
+        "rmi": ("rmi", "Remove names, and images that have none left"),
+        "save": ("save", "Write images to an archive that `docker load` accepts"),
+        "load": ("load", "Read images from an archive"),
+        "run": ("run", "Run a command in a container of an image"),
+        "info": ("info", "Show what this machine can do: runtimes, snapshotters, the store"),
+        "version": ("version", "Show the version"),
+    }
+)
+"""Command → (its module in this package, one line of help), in the order that help shows them."""
+
+DEFAULT_COMMAND = "build"

@@ -1,0 +1,180 @@
+"""``minibuild build``: the words of the command line become a request, the result goes where it was asked for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from minibuild.build.request import BuildRequest, BuildResult
+from minibuild.cli import COMMANDS
+from minibuild.cli.build_options import build_parser
+from minibuild.cli.display import choose
+from minibuild.cli.outputs import Output, check_outputs, parse_output
+from minibuild.cli.parser import Parser
+from minibuild.cli.session import Session
+from minibuild.cli.signals import interruptible
+from minibuild.cli.units import human_size
+from minibuild.errors import ContextError, UsageError, did_you_mean
+from minibuild.oci import Platform, Reference
+
+
+def parser(environment: Mapping[str, str]) -> Parser:
+    """The grammar of the command."""
+    return build_parser(environment)
+
+
+def execute(arguments: argparse.Namespace, session: Session) -> int:
+    """Builds, then hands the result on; everything that can be refused is refused before."""
+    request = request_of(arguments, session.environment)
+    outputs = outputs_of(arguments)
+    check_outputs(outputs, quiet=arguments.quiet)
+    display = choose("quiet" if arguments.quiet else arguments.progress, session.errors, session.environment)
+    if not arguments.quiet:
+        for note in getattr(arguments, "notes", ()):
+            session.note(f"note: {note}")
+    with session.store() as store, closing(display):
+        from minibuild.build.engine import build
+        from minibuild.cli.exporting import Exports
+
+        exports = Exports(store, display, session)
+        with interruptible() as cancellation:
+            result = build(request, store, exports.progress, cancellation)
+        for output in outputs:
+            exports.export(output, result.image, request.tags)
+    _write_files(arguments, result, request.tags)
+    if arguments.quiet:
+        session.print(result.image.id)
+    elif arguments.progress != "rawjson":
+        session.note(summary(result, request.tags, outputs))
+    return 0
+
+
+def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> BuildRequest:
+    """What the words ask for; raises UsageError or ContextError."""
+    epoch = environment.get("SOURCE_DATE_EPOCH")
+    build_arguments = {**({"SOURCE_DATE_EPOCH": epoch} if epoch else {}), **arguments.build_arg}
+    mirrors = (*arguments.registry_mirror, *environment.get("MINIBUILD_REGISTRY_MIRROR", "").split())
+    return BuildRequest(
+        context=_context(arguments.operands[0] if arguments.operands else "."),
+        dockerfile=arguments.file,
+        build_arguments=build_arguments,
+        environment=environment,
+        labels=arguments.label,
+        target=arguments.target,
+        platform=platform_of(arguments.platform, environment),
+        tags=tuple(dict.fromkeys(map(_tag, arguments.tag))),
+        named_contexts=arguments.build_context,
+        no_cache=arguments.no_cache,
+        no_cache_stages=frozenset(_listed(arguments.no_cache_filter)),
+        pull=arguments.pull,
+        runtime=arguments.runtime,
+        snapshotter=arguments.snapshotter,
+        mirrors=tuple(mirrors),
+        source_date_epoch=_epoch(build_arguments.get("SOURCE_DATE_EPOCH")),
+    )
+
+
+def outputs_of(arguments: argparse.Namespace) -> tuple[Output, ...]:
+    """The places that ``-o`` and ``--load`` name, each once."""
+    outputs = [parse_output(word) for word in arguments.output]
+    return tuple(dict.fromkeys([*outputs, *([Output("docker")] if arguments.load else [])]))
+
+
+def platform_of(word: str, environment: Mapping[str, str]) -> Platform:
+    """``--platform``, else DOCKER_DEFAULT_PLATFORM, else this machine's."""
+    word = word or environment.get("DOCKER_DEFAULT_PLATFORM", "")
+    if "," in word:
+        raise UsageError(
+            f"--platform {word!r} names several platforms, which is not supported yet", hint="build one after the other"
+        )
+    return Platform.of_this_machine() if word in ("", "local") else Platform.parse(word)
+
+
+def summary(result: BuildResult, tags: Sequence[Reference], outputs: Sequence[Output]) -> str:
+    """The end of a build: what came out, how much was cached, and what to type next."""
+    image = result.image
+    rows = [
+        ("image", image.id),
+        ("digest", image.digest),
+        *(("tag", tag.familiar()) for tag in tags),
+        ("size", f"{human_size(image.size)} in {len(image.layers)} layers"),
+        ("steps", f"{result.cached} of {result.steps} cached"),
+        *((output.type, output.destination) for output in outputs if output.destination),
+    ]
+    lines = ["", *(f"{name:<8}{value}" for name, value in rows)]
+    lines += [
+        f"\ndocker load -i {_quoted(output.destination)}"
+        for output in outputs
+        if output.type == "docker" and output.is_file
+    ]
+    return "\n".join(lines)
+
+
+def _context(word: str) -> Path:
+    if word == "-":
+        raise UsageError(
+            "a context on standard input is not supported yet", hint="unpack it, or use -f - with a directory"
+        )
+    if "://" in word or word.startswith(("git@", "github.com/")):
+        raise UsageError(f"{word!r} is a remote context, which is not supported yet", hint="clone or download it first")
+    path = Path(word)
+    if not path.exists():
+        near = did_you_mean(word, list(COMMANDS)) if "/" not in word else ""
+        hint = near or "name the directory to build, such as `minibuild .`"
+        raise ContextError(f"{word} doesn't exist, wanted the directory to build", hint=hint)
+    if not path.is_dir():
+        raise ContextError(
+            f"{word} is a file, wanted the directory to build", hint=f"a Dockerfile is named by -f {word}"
+        )
+    return path
+
+
+def _tag(word: str) -> Reference:
+    reference = Reference.parse(word)
+    if reference.is_pinned:
+        raise UsageError(f"--tag {word!r} has a digest, which only the bytes can give", hint="leave @sha256:… out")
+    return reference
+
+
+def _listed(words: Sequence[str]) -> list[str]:
+    return [part.strip() for word in words for part in word.split(",") if part.strip()]
+
+
+def _epoch(word: str | None) -> int | None:
+    if not word:
+        return None
+    if not word.isascii() or not word.isdigit():
+        raise UsageError(f"SOURCE_DATE_EPOCH wants seconds since 1970, got {word!r}")
+    return int(word)
+
+
+def _write_files(arguments: argparse.Namespace, result: BuildResult, tags: Sequence[Reference]) -> None:
+    if arguments.iidfile:
+        Path(arguments.iidfile).write_text(result.image.id)
+    if arguments.metadata_file:
+        Path(arguments.metadata_file).write_text(json.dumps(metadata(result, tags), indent=2) + "\n")
+
+
+def metadata(result: BuildResult, tags: Sequence[Reference]) -> dict[str, object]:
+    """The keys that ``docker buildx build --metadata-file`` writes, as far as they mean something here."""
+    image = result.image
+    document: dict[str, object] = {
+        "containerimage.config.digest": image.id,
+        "containerimage.descriptor": {**image.descriptor.encode(), "platform": _platform(image.config.platform)},
+        "containerimage.digest": image.digest,
+    }
+    return {**document, **({"image.name": ",".join(map(str, tags))} if tags else {})}
+
+
+def _platform(platform: Platform) -> dict[str, str]:
+    known = {"architecture": platform.architecture, "os": platform.os}
+    return {**known, **({"variant": platform.variant} if platform.variant else {})}
+
+
+def _quoted(path: str) -> str:
+    import shlex
+
+    return shlex.quote(path)

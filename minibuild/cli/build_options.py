@@ -1,0 +1,192 @@
+"""The options of ``build``: Docker's where we have them, refused with an alternative where we don't yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from minibuild.cli.display import CHOICES
+from minibuild.cli.parser import Noted, Pairs, Parser, Refused, RefusedUnless
+
+_SKOPEO = "write an archive with -o type=oci,dest=FILE and push it: skopeo copy oci-archive:FILE docker://NAME"
+_LOCAL_CACHE = "the store is the cache: keep --root DIR between builds"
+_LIMITS = "limit the whole build from outside: systemd-run --scope -p MemoryMax=2G minibuild …"
+
+# Name → what to do instead. Those of the second table take no value.
+REFUSED: Mapping[str, str] = {
+    "--secret": "fetch what is secret outside the build, and COPY only its result",
+    "--ssh": "clone with your own keys before the build, and COPY the files",
+    "--cache-from": _LOCAL_CACHE,
+    "--cache-to": _LOCAL_CACHE,
+    "--add-host": "write the name in RUN: RUN echo '10.0.0.1 name' >>/etc/hosts && …",
+    "--attest": "leave it out",
+    "--annotation": "LABEL or --label put words on the image",
+    "--allow": "RUN has the host's network by default",
+    "--call": "a build prints the warnings that a check would",
+    "--policy": "leave it out",
+    "--cgroup-parent": _LIMITS,
+    "--resource": _LIMITS,
+    "--shm-size": _LIMITS,
+    "--ulimit": "set limits in the shell that starts minibuild: ulimit -n 4096",
+    "--volume": "COPY the files, or name a directory by --build-context",
+    "--memory": _LIMITS,
+    "--memory-swap": _LIMITS,
+    "--cpu-shares": _LIMITS,
+    "--cpu-period": _LIMITS,
+    "--cpu-quota": _LIMITS,
+    "--cpuset-cpus": _LIMITS,
+    "--cpuset-mems": _LIMITS,
+}
+REFUSED_SWITCHES: Mapping[str, str] = {
+    "--push": _SKOPEO,
+    "--squash": "use several stages, and COPY --from the files you want to keep",
+    "--check": "a build prints the warnings that a check would",
+}
+# Accepted by Docker for old scripts, with no effect there or none here.
+NOTED: Mapping[str, str] = {
+    "--builder": "there is no daemon to choose",
+    "--isolation": "--runtime chooses how RUN is isolated",
+    "--security-opt": "RUN always has Docker's default capabilities",
+}
+NOTED_SWITCHES: Mapping[str, str] = {
+    "--rm": "no container outlives its step",
+    "--force-rm": "no container outlives its step",
+    "--compress": "the context is read where it is, not sent",
+    "--disable-content-trust": "digests are always verified",
+}
+_SHORT = {"--memory": "-m", "--cpu-shares": "-c"}
+
+
+def build_parser(environment: Mapping[str, str]) -> Parser:
+    """The grammar of ``minibuild build``; some defaults come out of the environment, as Docker's do."""
+    parser = Parser(
+        "build",
+        "Builds an image from the Dockerfile and the files of CONTEXT, a directory (default: the one you are in).",
+        "[CONTEXT]",
+        most=1,
+    )
+    _add_input(parser, environment)
+    _add_result(parser)
+    _add_manner(parser, environment)
+    _add_docker(parser)
+    return parser
+
+
+def _add_input(parser: Parser, environment: Mapping[str, str]) -> None:
+    add = parser.add_argument_group("what to build").add_argument
+    add(
+        "-f",
+        "--file",
+        metavar="FILE",
+        default="",
+        help="the Dockerfile (default: CONTEXT/Dockerfile); - reads standard input",
+    )
+    add(
+        "--build-arg",
+        action=Pairs,
+        missing=environment.get,
+        metavar="KEY[=VALUE]",
+        help="value of an ARG; a bare KEY takes the environment's; repeatable",
+    )
+    add(
+        "--build-context",
+        action=Pairs,
+        metavar="NAME=PLACE",
+        help="what NAME means in FROM and --from: docker-archive:FILE, oci-layout:DIR, docker-image://NAME; repeatable",
+    )
+    add("--target", metavar="STAGE", default="", help="stop at this stage (default: the last)")
+    add(
+        "--platform",
+        metavar="OS/ARCH",
+        default="",
+        help="what to build for (default: DOCKER_DEFAULT_PLATFORM, else this machine)",
+    )
+    add("--label", action=Pairs, metavar="KEY=VALUE", help="label of the result; repeatable")
+    add("--no-cache", action="store_true", help="run every step")
+    add(
+        "--no-cache-filter",
+        action="append",
+        default=[],
+        metavar="STAGE,…",
+        help="run every step of these stages; repeatable",
+    )
+    add("--pull", action="store_true", help="ask the registry even for images that the store has")
+    add(
+        "--registry-mirror",
+        action="append",
+        default=[],
+        metavar="REGISTRY=URL",
+        help="ask URL first, such as docker.io=http://127.0.0.1:5000; repeatable; also MINIBUILD_REGISTRY_MIRROR, "
+        "several separated by blanks",
+    )
+
+
+def _add_result(parser: Parser) -> None:
+    add = parser.add_argument_group("what comes out").add_argument
+    add(
+        "-t",
+        "--tag",
+        action="append",
+        default=[],
+        metavar="NAME[:TAG]",
+        help="name of the result in the store; repeatable",
+    )
+    add(
+        "-o",
+        "--output",
+        action="append",
+        default=[],
+        metavar="PLACE",
+        help="where it goes, besides the store; DIR or type=local,dest=DIR: its files; - or type=tar,dest=FILE: the "
+        "same as a tar; type=docker,dest=FILE or type=oci,dest=FILE: an archive for `docker load`; "
+        "type=docker: the daemon; repeatable",
+    )
+    add(
+        "--load",
+        action="store_true",
+        help="hand the result to the docker daemon (DOCKER_HOST): the same as -o type=docker",
+    )
+    add("-q", "--quiet", action="store_true", help="print the image ID alone, on standard output")
+    add("--iidfile", metavar="FILE", help="write the image ID there")
+    add("--metadata-file", metavar="FILE", help="write digests and names there, as JSON")
+
+
+def _add_manner(parser: Parser, environment: Mapping[str, str]) -> None:
+    add = parser.add_argument_group("how to build").add_argument
+    default = environment.get("BUILDKIT_PROGRESS") or "auto"
+    add(
+        "--progress",
+        metavar="|".join(CHOICES),
+        default=default,
+        help="how to show it (default: BUILDKIT_PROGRESS, else auto)",
+    )
+    add(
+        "--runtime",
+        metavar="NAME",
+        default="",
+        help="what runs RUN (default: the first that works; see `minibuild info`)",
+    )
+    add(
+        "--snapshotter",
+        metavar="NAME",
+        default="",
+        help="what keeps the trees RUN runs in (default: the first that works)",
+    )
+
+
+def _add_docker(parser: Parser) -> None:
+    for name, instead in REFUSED.items():
+        names = (_SHORT[name], name) if name in _SHORT else (name,)
+        parser.add_argument(*names, action=Refused, instead=instead)
+    for name, instead in REFUSED_SWITCHES.items():
+        parser.add_argument(name, action=Refused, nargs=0, instead=instead)
+    for name, reason in NOTED.items():
+        parser.add_argument(name, action=Noted, reason=reason)
+    for name, reason in NOTED_SWITCHES.items():
+        parser.add_argument(name, action=Noted, nargs=0, reason=reason)
+    for name in ("--sbom", "--provenance"):
+        parser.add_argument(
+            name, action=RefusedUnless, fine=("false",), nargs="?", instead="leave it out, or say =false"
+        )
+    parser.add_argument(
+        "--network", action=RefusedUnless, fine=("default", "host"), instead="RUN has the host's network: host, default"
+    )

@@ -1,0 +1,59 @@
+"""A result on its way out of the store: one activity an output, by the transport of its type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from minibuild.build.journal import Journal
+from minibuild.cli.outputs import STDOUT, Output
+from minibuild.cli.session import Session
+from minibuild.events import Event, Progress, Warned
+from minibuild.oci import Image, Reference
+
+if TYPE_CHECKING:
+    from minibuild.store import Store
+    from minibuild.transports.base import Exporter
+
+
+class Exports:
+    """Sends images out after a build; their activities are counted on from the build's, which passes ``progress``."""
+
+    def __init__(self, store: Store, display: Progress, session: Session) -> None:
+        self._store, self._display, self._session = store, display, session
+        self._last = 0
+
+    def progress(self, event: Event) -> None:
+        """The build's events on their way to the display."""
+        if not isinstance(event, Warned):
+            self._last = max(self._last, event.activity)
+        self._display(event)
+
+    def export(self, output: Output, image: Image, tags: Sequence[Reference]) -> None:
+        """Writes the image to one place; an ``image`` is a name in the store and nothing to write."""
+        names = tuple(map(Reference.parse, output.names)) or tuple(tags)
+        if output.type == "image":
+            for name in names:
+                self._store.images.tag(name, image)
+            return
+        before = self._last
+
+        def counted_on(event: Event) -> None:
+            self.progress(event if isinstance(event, Warned) else replace(event, activity=event.activity + before))
+
+        exporter = exporter_of(output, self._session)
+        with Journal(counted_on).activity(f"exporting to {_place(output)}") as activity:
+            exporter.export(image, names, self._store, activity.progress)
+
+
+def exporter_of(output: Output, session: Session) -> Exporter:
+    """The transport that an output asks for."""
+    raise NotImplementedError
+
+
+def _place(output: Output) -> str:
+    if output.type == "docker" and not output.destination:
+        return "the docker daemon"
+    where = "standard output" if output.destination == STDOUT else output.destination
+    return f"{output.type} {where}"

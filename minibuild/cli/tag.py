@@ -1,0 +1,28 @@
+"""``minibuild tag``: one more name for an image."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+
+from minibuild.cli.finding import find_image
+from minibuild.cli.parser import Parser
+from minibuild.cli.session import Session
+from minibuild.errors import UsageError
+from minibuild.oci import Reference
+
+
+def parser(_environment: Mapping[str, str]) -> Parser:
+    """The grammar of the command."""
+    return Parser("tag", "Gives an image one more name.", "IMAGE NAME[:TAG]", least=2, most=2)
+
+
+def execute(arguments: argparse.Namespace, session: Session) -> int:
+    """Names the image; who had the name loses it."""
+    word, new = arguments.operands
+    reference = Reference.parse(new)
+    if reference.is_pinned:
+        raise UsageError(f"{new!r} has a digest, which only the bytes can give", hint="leave @sha256:… out")
+    with session.store() as store:
+        store.images.tag(reference, find_image(store, word))
+    return 0
