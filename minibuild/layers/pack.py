@@ -1,0 +1,129 @@
+"""Entries and what opens their content → a layer's tar, in one pass: written, hashed and put into its index."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from minibuild.errors import ContextError, ImageError
+from minibuild.layers import names, tar
+from minibuild.layers.entry import Change, Entry, Kind, Opener
+from minibuild.layers.index import LARGEST_TEXT, TEXTS, Index, IndexBuilder
+from minibuild.oci.digest import Digest
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A tar that was written: its digest (a layer's diff_id), its size, and the index of what it holds."""
+
+    digest: Digest
+    size: int
+    index: Index
+
+
+def pack(changes: Iterable[Change], sink: BinaryIO) -> Packed:
+    """Writes a layer's tar. Takes the entries in the order they come: directories before what is in them, a whiteout
+    before what takes the place, hard links after the file they name; no path twice.
+
+    Memory doesn't grow with the size of files. Raises ContextError for a file that can't be read, or changes while it
+    is read, and for what no layer can hold; ImageError for an order that isn't one. The sink is not closed.
+    """
+    tape = _Tape(sink)
+    table = IndexBuilder()
+    for entry, opener in changes:
+        _check(entry, opener, table)
+        if entry.kind is not Kind.FILE:
+            # A hard link's header repeats all its file has: whoever unpacks it may apply it to the file once more.
+            added = table.add(entry)
+            tape.write(tar.encode(added._replace(size=0)))
+            continue
+        header = tar.encode(entry)
+        offset = tape.size + len(header)
+        digest, text = _write_file(tape, header, entry, opener)
+        table.add(entry._replace(digest=digest, offset=offset))
+        if entry.path in TEXTS and len(text) == entry.size <= LARGEST_TEXT:
+            table.texts[entry.path] = text
+    tape.write(tar.END)
+    return Packed(Digest("sha256:" + tape.hash.hexdigest()), tape.size, table.complete())
+
+
+class _Tape:
+    """The sink, with the digest and the size of all that went into it."""
+
+    __slots__ = ("_sink", "hash", "size")
+
+    def __init__(self, sink: BinaryIO) -> None:
+        self._sink, self.hash, self.size = sink, hashlib.sha256(), 0
+
+    def write(self, data: bytes) -> None:
+        """Writes it all."""
+        self.hash.update(data)
+        self._sink.write(data)
+        self.size += len(data)
+
+
+def _check(entry: Entry, opener: Opener | None, table: IndexBuilder) -> None:
+    """Raises the error for an entry that can't come here."""
+    path, kind = entry.path, entry.kind
+    if names.has_reserved_name(path) or (kind is Kind.WHITEOUT and not path):
+        raise ContextError(
+            f"{path!r} can't be in an image: in a layer, a name that starts with .wh. deletes a file",
+            hint="give the file another name, or leave it out",
+        )
+    if names.clean(path) != path:
+        raise ContextError(f"{path!r} is no path that a layer can hold")
+    if kind is Kind.FILE and opener is None:
+        raise ImageError(f"{path!r} is a file that nothing opens")
+    if kind is Kind.OPAQUE:
+        return
+    if table.find(path):
+        raise ImageError(f"{path!r} comes twice in one layer")
+    if path and path in table.directories:
+        raise ImageError(f"{path!r} comes after what stands in it")
+
+
+def _write_file(tape: _Tape, header: bytes, entry: Entry, opener: Opener | None) -> tuple[str, bytes]:
+    """Writes a header and the content it speaks of; answers the content's digest, and the content if it is small."""
+    assert opener is not None
+    left, found, pending, data = entry.size, hashlib.sha256(), header, b""
+    try:
+        content = opener()
+    except OSError as error:
+        raise _unreadable(entry, error) from error
+    with closing(content):
+        while left:
+            data = _read(content, min(left, _CHUNK), entry)
+            if not data:
+                raise _changed(entry)
+            found.update(data)
+            left -= len(data)
+            tape.write(b"".join((pending, data, b"" if left else tar.padding(entry.size))))
+            pending = b""
+        if _read(content, 1, entry):
+            raise _changed(entry)
+    if pending:
+        tape.write(pending)
+    return f"sha256:{found.hexdigest()}", data
+
+
+def _read(content: BinaryIO, size: int, entry: Entry) -> bytes:
+    try:
+        return content.read(size)
+    except OSError as error:
+        raise _unreadable(entry, error) from error
+
+
+def _unreadable(entry: Entry, error: OSError) -> ContextError:
+    return ContextError(f"{entry.path!r} can't be read: {(error.strerror or str(error)).lower()}")
+
+
+def _changed(entry: Entry) -> ContextError:
+    return ContextError(
+        f"{entry.path!r} changed while it was read: it had {entry.size} bytes when the layer was begun",
+        hint="build again when nothing writes to it",
+    )
