@@ -1,0 +1,42 @@
+"""The README tells the truth: its options exist and none is left out, its commands and exit codes are the real ones."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from minibuild import errors
+from minibuild.cli import COMMANDS
+from minibuild.cli.build_options import build_parser
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def section(title: str) -> str:
+    """The text under a heading."""
+    return README.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def test_the_table_of_options_is_that_of_the_program() -> None:
+    told = set(
+        re.findall(r"--[a-z][a-z-]+", "".join(re.findall(r"^\|(.*?)\|", section("Options of build"), re.MULTILINE)))
+    )
+    shown = set(re.findall(r"^  (?:-\w, |    )(--[a-z-]+)", build_parser({}).format_help(), re.MULTILINE))
+    assert told == shown - {"--root", "--debug", "--help"}
+
+
+def test_the_table_of_commands_is_that_of_the_program() -> None:
+    heads = "".join(re.findall(r"^\|(.*?)\|", section("Commands"), re.MULTILINE))
+    assert set(re.findall(r"`([a-z]+)[ `]", heads)) == set(COMMANDS)
+
+
+def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", section("Exit codes"), re.MULTILINE)}
+    family = [value for value in vars(errors).values() if isinstance(value, type)]
+    assert told == {error.exit_code for error in family if issubclass(error, errors.MinibuildError)} | {0, 130}
+
+
+def test_the_files_it_names_exist() -> None:
+    root = Path(__file__).parent.parent
+    assert all((root / target).exists() for target in re.findall(r"\]\(([^)#]+)\)", README))
+    assert all((root / script).exists() for script in re.findall(r"^sh (\S+\.sh)", README, re.MULTILINE))
