@@ -24,7 +24,7 @@ class HereDocument:
 
     ``content`` ends with a line end unless empty; its leading tabs are gone if the marker was ``<<-``. ``expands``:
     no character of the delimiter was quoted. ``descriptor`` is the number before ``<<``, "" for none. ``marker`` is
-    the word ``3<<-"NAME"`` in the body, as it was written.
+    the word ``3<<-"NAME"`` in the body, as it was written. ``span`` are the lines of the content as they stand.
     """
 
     name: str
@@ -35,16 +35,28 @@ class HereDocument:
     marker: Text
     span: Span = field(compare=False, repr=False)
 
+    @property
+    def text(self) -> Text:
+        """The content with the places of its characters."""
+        if not self.chomps or not self.content:
+            return Text(self.content, self.span.source, ((0, self.span.start),))
+        parts, offset = [], self.span.start
+        for line in self.span.text.split("\n"):
+            start, offset = offset, offset + len(line) + 1
+            parts.append(Text.of(self.span.source.span(start + len(line) - len(line.lstrip("\t")), offset)))
+        return Text.joined(parts[:-1])
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """One instruction as it was written.
 
     ``keyword`` is upper case. ``body`` is what follows keyword and flags, blanks stripped at both ends;
-    ``arguments`` are its strings where it is a JSON array of strings (the exec form), else None. ``escape`` is the
-    file's escape character. ``trigger`` is the statement inside an ONBUILD. ``comments`` are the comment lines
-    right above, oldest first, without ``#``. ``original`` is the whole logical line, for error messages and
-    progress.
+    ``arguments`` are its strings where it is a JSON array of strings and the instruction has an exec form, else
+    None. ``escape`` is the file's escape character. ``trigger`` is the statement inside an ONBUILD; here-documents of
+    a trigger are the ONBUILD's too. ``comments`` are the comment lines right above, oldest first, without ``#`` and
+    blanks at the ends. ``original`` is the whole logical line, for error messages and progress. ``span`` reaches to
+    the line that ends the last here-document.
     """
 
     keyword: str

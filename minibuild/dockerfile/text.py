@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from minibuild.source import Source, Span
+
+SPACES = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+"""What Go's unicode.IsSpace says is a blank, and so what separates words; Python's str.isspace says more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,21 @@ class Text:
     def of(cls, span: Span) -> Text:
         """The text that stands at a span."""
         return cls(span.text, span.source, ((0, span.start),))
+
+    @classmethod
+    def joined(cls, parts: Iterable[Text]) -> Text:
+        """At least one text, one behind the other; the gaps between them in the source are remembered."""
+        values: list[str] = []
+        segments: list[tuple[int, int]] = []
+        length = 0
+        for part in parts:
+            source = part.source
+            if part.value or not segments:
+                segments = [segment for segment in segments if segment[0] < length]
+                segments += [(length + index, offset) for index, offset in part.segments]
+            values.append(part.value)
+            length += len(part.value)
+        return cls("".join(values), source, tuple(segments))
 
     def offset(self, index: int) -> int:
         """Where in the source a character stood."""
@@ -48,8 +67,8 @@ class Text:
 
     def strip(self) -> Text:
         """Without the blanks at both ends."""
-        start = len(self.value) - len(self.value.lstrip())
-        return self.slice(start, max(start, len(self.value.rstrip())))
+        start = len(self.value) - len(self.value.lstrip(SPACES))
+        return self.slice(start, max(start, len(self.value.rstrip(SPACES))))
 
     def __str__(self) -> str:
         return self.value

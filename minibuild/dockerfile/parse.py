@@ -1,0 +1,165 @@
+"""A Dockerfile's text → its statements."""
+
+from __future__ import annotations
+
+import re
+
+from minibuild.dockerfile.exec_form import exec_form, invalid_form
+from minibuild.dockerfile.flags import cut_flags
+from minibuild.dockerfile.heredocs import markers
+from minibuild.dockerfile.lines import LineReader
+from minibuild.dockerfile.statements import Dockerfile, Flag, HereDocument, Statement
+from minibuild.dockerfile.text import Text
+from minibuild.errors import DockerfileError, did_you_mean
+from minibuild.source import Source, Span
+
+KEYWORDS = (
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
+)
+ERROR_LIMIT = 100
+"""Reading stops at so many errors: whoever has more has given us something else than a Dockerfile."""
+
+_KEYWORD = re.compile(r"[^\t\v\f\r ]+")
+_LEADING_TABS = re.compile(r"^\t+", re.MULTILINE)
+_EXEC_FORMS = frozenset(("ADD", "CMD", "COPY", "ENTRYPOINT", "RUN", "SHELL", "VOLUME"))
+_JSON_READERS = _EXEC_FORMS - {"SHELL"} | {"HEALTHCHECK"}
+_HERE_DOCUMENTS = frozenset(("ADD", "COPY", "RUN"))
+_NO_TRIGGERS = frozenset(("FROM", "MAINTAINER", "ONBUILD"))
+
+
+def parse(source: Source) -> Dockerfile:
+    """The statements of a Dockerfile; raises DockerfileError with everything that is wrong with the text.
+
+    A byte order mark is left out of the Dockerfile's source, so that columns count from the first character.
+    """
+    source = Source(source.name, source.text.removeprefix("\ufeff"))
+    reader = LineReader(source)
+    statements = _read_statements(reader)
+    if not statements and not reader.errors:
+        reader.errors.append(DockerfileError("file with no instructions", span=source.span(0, 0)))
+    if reader.errors:
+        raise DockerfileError.together(reader.errors)
+    return Dockerfile(source, reader.directives, statements, tuple(reader.findings))
+
+
+def parse_trigger(text: str, name: str) -> Statement:
+    """The statement that an image's configuration keeps as an ONBUILD trigger; ``name`` is for error messages."""
+    first, *more = parse(Source(name, text)).statements
+    if more:
+        raise DockerfileError(f"{name} wants one instruction, got a second", span=more[0].keyword_span)
+    if first.keyword in _NO_TRIGGERS:
+        raise _no_trigger(first.keyword, first.keyword_span)
+    return first
+
+
+def _read_statements(reader: LineReader) -> tuple[Statement, ...]:
+    statements = []
+    while len(reader.errors) < ERROR_LIMIT and (line := reader.read()):
+        mark = reader.mark
+        try:
+            statements.append(_cut(line.text.strip(), reader, comments=line.comments))
+        except DockerfileError as error:
+            reader.errors.append(error)
+            if reader.mark == mark:
+                _skip_here_documents(line.text, reader)
+    return tuple(statements)
+
+
+def _cut(text: Text, reader: LineReader, *, comments: tuple[str, ...] = ()) -> Statement:
+    word, flags, body = _divided(text, reader.escape)
+    keyword = word.value.upper()
+    arguments = exec_form(body) if keyword in _EXEC_FORMS else None
+    if arguments is None:
+        _warn_of_form(keyword, body, reader)
+    trigger = _trigger(word, body, reader) if keyword == "ONBUILD" else None
+    if trigger:
+        heredocs = trigger.heredocs
+    else:
+        heredocs = _here_documents(body, reader) if keyword in _HERE_DOCUMENTS and arguments is None else ()
+    end = max(reader.last_end, text.span.end) if heredocs else text.span.end
+    return Statement(
+        keyword=keyword,
+        flags=flags,
+        body=body,
+        arguments=arguments,
+        heredocs=heredocs,
+        original=text.value,
+        escape=reader.escape,
+        keyword_span=word.span,
+        span=Span(reader.source, text.span.start, end),
+        trigger=trigger,
+        comments=comments,
+    )
+
+
+def _divided(text: Text, escape: str) -> tuple[Text, tuple[Flag, ...], Text]:
+    """The keyword as written, the flags, and the body; raises DockerfileError at a keyword that is none."""
+    match = _KEYWORD.match(text.value)
+    if not match:
+        raise DockerfileError("line with nothing but a continuation", span=text.span)
+    word = text.slice(0, match.end())
+    if word.value.upper() not in KEYWORDS:
+        hint = did_you_mean(word.value[:40], KEYWORDS)
+        raise DockerfileError(f"unknown instruction {word.value[:40]}", span=word.span, hint=hint)
+    flags, body = cut_flags(text.slice(match.end(), len(text.value)).strip(), escape)
+    return word, flags, body
+
+
+def _trigger(word: Text, body: Text, reader: LineReader) -> Statement:
+    if not body:
+        raise DockerfileError("ONBUILD wants an instruction", span=word.span)
+    trigger = _KEYWORD.match(body.value)
+    if trigger and trigger[0].upper() in _NO_TRIGGERS:
+        raise _no_trigger(trigger[0].upper(), body.slice(*trigger.span()).span)
+    return _cut(body, reader)
+
+
+def _no_trigger(keyword: str, span: Span) -> DockerfileError:
+    return DockerfileError(f"{keyword} can't be triggered by ONBUILD", span=span)
+
+
+def _warn_of_form(keyword: str, body: Text, reader: LineReader) -> None:
+    if keyword == "HEALTHCHECK":
+        match = _KEYWORD.match(body.value)
+        body = body.slice(match.end() if match else 0, len(body.value)).strip()
+    if keyword in _JSON_READERS and (finding := invalid_form(keyword, body)):
+        reader.findings.append(finding)
+
+
+def _here_documents(body: Text, reader: LineReader) -> tuple[HereDocument, ...]:
+    documents = []
+    for marker in markers(body):
+        region = reader.here_document(marker.name, chomps=marker.chomps)
+        if region is None:
+            reader.skip_to_end()
+            hint = f"end it by a line that is {marker.name} and nothing else"
+            raise DockerfileError(f"here-document {marker.name} has no end", span=marker.text.span, hint=hint)
+        span = reader.source.span(region.start, region.end)
+        content = _LEADING_TABS.sub("", span.text) if marker.chomps else span.text
+        documents.append(
+            HereDocument(marker.name, content, marker.expands, marker.chomps, marker.descriptor, marker.text, span)
+        )
+    return tuple(documents)
+
+
+def _skip_here_documents(text: Text, reader: LineReader) -> None:
+    """Passes over the documents of a line that couldn't be read, lest each of their lines be an error too."""
+    for marker in markers(text):
+        reader.here_document(marker.name, chomps=marker.chomps)
