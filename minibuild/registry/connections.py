@@ -1,0 +1,225 @@
+"""Carries single requests: connections kept open, proxies, certificates, time limits, and a way to stop it all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakSet
+
+from minibuild.errors import RegistryError
+from minibuild.registry.failures import Cut, Unreachable, printable
+from minibuild.registry.proxies import proxy_for
+from minibuild.version import __version__
+
+if TYPE_CHECKING:
+    import socket
+
+    from urllib3 import BaseHTTPResponse, PoolManager
+
+CONNECT_S = 10
+READ_S = 60
+_HEADERS = {"User-Agent": f"minibuild/{__version__}", "Accept-Encoding": "identity"}
+# Threads that ask one host at a time; more connections than this are not kept for later.
+_KEPT = 8
+
+
+class Connections:
+    """The connections of one client to whatever servers it asks. Any thread may use and cancel it."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._managers: dict[str, PoolManager] = {}
+        self._lock = threading.Lock()
+        self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._cancelled = threading.Event()
+
+    def get(self, url: str, headers: Mapping[str, str]) -> Answer:
+        """The server's answer, whatever it is, its body not yet read; the caller closes it.
+
+        Raises Unreachable, Cut, and KeyboardInterrupt once cancelled.
+        """
+        from urllib3 import Timeout
+        from urllib3.exceptions import HTTPError
+
+        self.check()
+        proxy = proxy_for(url, self._environment)
+        try:
+            response = self._manager(proxy).request(
+                "GET",
+                url,
+                headers={**_HEADERS, **headers},
+                preload_content=False,
+                decode_content=False,
+                redirect=False,
+                retries=False,
+                timeout=Timeout(connect=CONNECT_S, read=READ_S),
+            )
+        except (HTTPError, OSError, UnicodeError) as error:
+            self.check()
+            raise _failure(error, proxy) from error
+        return Answer(response, url, self)
+
+    def check(self) -> None:
+        """Raises KeyboardInterrupt once cancelled."""
+        if self._cancelled.is_set():
+            raise KeyboardInterrupt
+
+    def sleep(self, seconds: float) -> None:
+        """Waits; raises KeyboardInterrupt as soon as cancelled."""
+        self._cancelled.wait(seconds)
+        self.check()
+
+    def cancel(self) -> None:
+        """Ends every exchange that is under way, and every later one: they raise KeyboardInterrupt."""
+        self._cancelled.set()
+        for connected in list(self._sockets):
+            _shut(connected)
+
+    def close(self) -> None:
+        """Closes the connections that are kept for later."""
+        for manager in self._managers.values():
+            manager.clear()
+
+    def _manager(self, proxy: str) -> PoolManager:
+        with self._lock:
+            if proxy not in self._managers:
+                self._managers[proxy] = self._new_manager(proxy)
+            return self._managers[proxy]
+
+    def _new_manager(self, proxy: str) -> PoolManager:
+        from urllib3 import PoolManager, ProxyManager
+        from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+        # OpenSSL reads these two by itself, but only from the environment that the process was started with.
+        trusted: dict[str, Any] = {
+            "ca_certs": self._environment.get("SSL_CERT_FILE") or None,
+            "ca_cert_dir": self._environment.get("SSL_CERT_DIR") or None,
+            "maxsize": _KEPT,
+        }
+        manager = (
+            ProxyManager(proxy, proxy_headers=_proxy_headers(proxy), **trusted) if proxy else PoolManager(**trusted)
+        )
+        manager.pool_classes_by_scheme = {
+            "http": self._watched(HTTPConnectionPool),
+            "https": self._watched(HTTPSConnectionPool),
+        }
+        return manager
+
+    def _watched(self, pool: Any) -> Any:
+        """A kind of pool whose sockets can be shut from another thread, even while a server keeps us waiting."""
+        watch = self._watch
+
+        class Connection(pool.ConnectionCls):  # type: ignore[misc]
+            def connect(self) -> None:
+                super().connect()
+                watch(self.sock)
+
+        return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
+
+    def _watch(self, connected: socket.socket) -> None:
+        self._sockets.add(connected)
+        if self._cancelled.is_set():
+            _shut(connected)
+
+
+class Answer:
+    """A server's answer; what it says of itself is not to be believed."""
+
+    def __init__(self, response: BaseHTTPResponse, url: str, connections: Connections) -> None:
+        self.url = url
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self._response = response
+        self._connections = connections
+
+    def read(self, limit: int) -> bytes:
+        """The bytes that have come meanwhile, at most so many; b"" at the end. Raises Cut."""
+        from urllib3.exceptions import HTTPError
+
+        self._connections.check()
+        try:
+            return self._response.read1(limit) or b""
+        except (HTTPError, OSError) as error:
+            self._connections.check()
+            raise _failure(error, "") from error
+
+    def body(self, limit: int) -> bytes:
+        """The whole body; one byte more than the limit if it is longer than that."""
+        pieces, room = [], limit + 1
+        while room and (piece := self.read(room)):
+            pieces.append(piece)
+            room -= len(piece)
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        """Lets go of the connection: for the next request if everything was read, else for good."""
+        self._response.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def _shut(connected: socket.socket) -> None:
+    import socket
+
+    try:
+        connected.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # It is closed already.
+
+
+def _failure(error: Exception, proxy: str) -> RegistryError:
+    """A failure of urllib3's in our own words."""
+    from urllib3 import exceptions
+
+    match error:
+        case exceptions.ProxyError():
+            return Unreachable(
+                f"the proxy {_without_credentials(proxy)} doesn't let us through: {_cause(error)}",
+                hint="NO_PROXY names hosts to be asked without a proxy",
+            )
+        case exceptions.NameResolutionError():
+            return Unreachable("no such host")
+        case exceptions.NewConnectionError():
+            return Unreachable(_cause(error))
+        case exceptions.ConnectTimeoutError():
+            return Unreachable(f"no connection within {CONNECT_S} s")
+        case exceptions.SSLError() if "WRONG_VERSION_NUMBER" in str(error):
+            return Unreachable("it doesn't speak https", hint="--registry-mirror REGISTRY=http://… asks in clear text")
+        case exceptions.SSLError() if isinstance(error.__cause__, FileNotFoundError):
+            return Unreachable("the file that SSL_CERT_FILE names isn't there")
+        case exceptions.SSLError():
+            return Unreachable(_cause(error), hint="SSL_CERT_FILE names a file with the certificates to be trusted")
+        case exceptions.ReadTimeoutError():
+            return Cut(f"it said nothing for {READ_S} s")
+        case exceptions.ProtocolError() | ConnectionError():
+            return Cut("the connection was cut")
+        case _:
+            return RegistryError(_cause(error))
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost thing that went wrong, as the operating system or OpenSSL call it."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    text = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+    return printable(text) or type(error).__name__
+
+
+def _proxy_headers(proxy: str) -> dict[str, str]:
+    from urllib.parse import unquote
+
+    from urllib3.util import make_headers
+
+    credentials = proxy.partition("://")[2].rpartition("@")[0]
+    return dict(make_headers(proxy_basic_auth=unquote(credentials))) if credentials else {}
+
+
+def _without_credentials(proxy: str) -> str:
+    scheme, _, rest = proxy.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -1,0 +1,104 @@
+"""Asks with patience: follows redirects that may be followed, and asks again what may succeed the next time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import time
+from urllib.parse import urljoin
+
+from minibuild.errors import RegistryError
+from minibuild.registry.connections import Answer, Connections
+from minibuild.registry.endpoints import objection, origin
+from minibuild.registry.failures import Cut, refusal
+
+_MOST_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})
+# Errors and redirects have short bodies, read so that their connection can be used again.
+_SHORT = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a thing is asked for in all, the first pause between (each next one is twice as long), and the
+    longest pause, which is also the longest that a server's Retry-After is waited for.
+    """
+
+    attempts: int = 5
+    pause_s: float = 0.5
+    longest_s: float = 30.0
+
+    def pause(self, attempt: int) -> float:
+        """Seconds to wait after an attempt, counted from 1; a random part keeps many builders out of step."""
+        from random import uniform
+
+        base: float = self.pause_s * 2 ** (attempt - 1)
+        return min(self.longest_s, base) * uniform(0.75, 1.25)
+
+
+USUAL_PATIENCE = Patience()
+
+
+class Session:
+    """Asks any server; which one, and with what authorization, is for the caller to know."""
+
+    def __init__(self, connections: Connections, patience: Patience) -> None:
+        self.connections = connections
+        self.patience = patience
+
+    def get(self, url: str, headers: Mapping[str, str]) -> Answer:
+        """The answer with a status of 2xx or 401; the caller closes it. Raises Refusal for any other status."""
+        for attempt in range(1, self.patience.attempts + 1):
+            last = attempt == self.patience.attempts
+            try:
+                answer = self._follow(url, headers)
+            except Cut:
+                if last:
+                    raise
+                self.connections.sleep(self.patience.pause(attempt))
+                continue
+            if 200 <= answer.status < 300 or answer.status == 401:
+                return answer
+            with answer:
+                failure = refusal(answer.status, answer.headers, answer.body(_SHORT)[:_SHORT])
+                wait = _retry_after(answer.headers)
+            if last or answer.status not in _PASSING or wait > self.patience.longest_s:
+                raise failure
+            self.connections.sleep(wait or self.patience.pause(attempt))
+        raise AssertionError("unreachable")
+
+    def _follow(self, url: str, headers: Mapping[str, str]) -> Answer:
+        """The answer at the end of the redirects. Authorization is for the origin it was made for, and no other."""
+        for _ in range(_MOST_REDIRECTS + 1):
+            answer = self.connections.get(url, headers)
+            if answer.status not in _REDIRECTS:
+                return answer
+            with answer:
+                target = urljoin(url, answer.headers.get("Location", ""))
+                answer.body(_SHORT)
+            if reason := objection(url, target):
+                raise RegistryError(f"it sends us to {place(target)}, {reason}")
+            if origin(target) != origin(url):
+                headers = {name: value for name, value in headers.items() if name != "Authorization"}
+            url = target
+        raise RegistryError(f"it sent us on {_MOST_REDIRECTS} times without coming to an end")
+
+
+def place(url: str) -> str:
+    """Scheme and host of a URL: the rest of one may be a signature, which is nobody's business."""
+    parts = origin(url)
+    return f"{parts[0]}://{parts[1]}" if parts else repr(url[:40])
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that a server wants us to wait, which it may also say as a date; 0 where it doesn't say."""
+    from email.utils import parsedate_to_datetime
+
+    value = headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+    except (ValueError, OverflowError):
+        return 0.0

@@ -1,0 +1,226 @@
+"""Images in registries: found by name and platform, their layers fetched in parallel into a store.
+
+::
+
+    with Registry(parse_mirrors(words), os.environ) as registry:
+        image = registry.resolve(reference, platform)           # manifest and configuration: nothing else is fetched
+        registry.fetch_layers(image, store.blobs, progress, activity=3)
+        store.put_image(image)
+        store.images.tag(registry.pinned(reference), image)     # name@digest, as the registry has it
+
+Whatever comes from a registry is verified before anybody sees it. Ctrl-C in the thread that fetches, or ``cancel``
+from any other, ends all transfers at once and leaves nothing half-written behind.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self
+
+from minibuild.errors import ImageError
+from minibuild.events import Progress, Transferred
+from minibuild.oci import Descriptor, Digest, Image, MediaType, Platform, Reference
+from minibuild.oci.image import parse_manifest
+from minibuild.oci.index import choose, parse_index
+from minibuild.registry.client import Client
+from minibuild.registry.endpoints import Mirrors
+from minibuild.registry.failures import printable
+from minibuild.registry.session import USUAL_PATIENCE, Patience
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from minibuild.registry.download import Download
+
+_THREADS = 4
+_REPORT_S = 0.1
+# Overlayfs takes 500 layers, Docker 127: a longer list is an attack or an accident.
+_MOST_LAYERS = 1000
+# The last four are what old registries called configurations: github.com/docker/distribution/issues/1621.
+_CONFIGS = frozenset(
+    {MediaType.CONFIG, MediaType.DOCKER_CONFIG, "application/octet-stream", "application/json", "text/html", ""}
+)
+
+
+class BlobWriter(Protocol):
+    """A blob in the making."""
+
+    def write(self, data: bytes, /) -> int:
+        """Adds these bytes."""
+
+    def commit(self, expected: Descriptor, /) -> object:
+        """Keeps the blob; raises IntegrityError where its digest or its size isn't the expected one."""
+
+
+class Blobs(Protocol):
+    """Where layers are fetched to: the store's blobs."""
+
+    def has(self, descriptor: Descriptor) -> bool:
+        """The blob is there, whole."""
+
+    def writer(self) -> AbstractContextManager[BlobWriter]:
+        """A new blob; what isn't committed when it is left is gone."""
+
+
+class Registry:
+    """The registries of the world, each asked by way of its mirrors first. Any thread may use it."""
+
+    def __init__(self, mirrors: Mirrors, environment: Mapping[str, str], patience: Patience = USUAL_PATIENCE) -> None:
+        self._client = Client(mirrors, environment, patience)
+        self._lock = threading.Lock()
+        # By which name each blob can be asked for; what each name was resolved to.
+        self._names: dict[Digest, Reference] = {}
+        self._digests: dict[Reference, Digest] = {}
+
+    def resolve(self, reference: Reference, platform: Platform) -> Image:
+        """The image of that name for a platform; raises ImageError where there is none, RegistryError where nobody
+        could be asked. An image that isn't in an index is answered whatever its platform: its configuration says it.
+        """
+        raw = self._client.manifest(reference)
+        top = Digest.of(raw)
+        try:
+            if "manifests" in _document(raw):
+                raw = self._of_platform(reference, raw, platform)
+            config = _config_of(_document(raw))
+            image = Image.parse(raw, self._client.document(reference, config))
+        except ImageError as error:
+            if type(error) is not ImageError:
+                raise
+            raise ImageError(f"{reference.familiar()} can't be used: {error.message}", hint=error.hint) from error
+        with self._lock:
+            self._digests[reference] = top
+            for blob in (config, *(layer.descriptor for layer in image.layers)):
+                self._names[blob.digest] = reference
+        return image
+
+    def pinned(self, reference: Reference) -> Reference:
+        """The reference with the digest of what the registry has by that name (an index, where it is one); asks
+        nobody, so it must have been resolved here.
+        """
+        return reference.with_digest(self._digests[reference])
+
+    def open(self, descriptor: Descriptor) -> BinaryIO:
+        """A blob of an image that was resolved here, verified at its end; the caller closes it."""
+        return self._client.blob(self._names[descriptor.digest], descriptor)
+
+    def fetch_layers(self, image: Image, blobs: Blobs, progress: Progress, *, activity: int) -> None:
+        """Fetches those layers of an image resolved here that the store lacks, several at once.
+
+        Progress is told from the calling thread, a few times a second for each layer, by the layers' short digests.
+        """
+        missing = {layer.descriptor.digest: layer.descriptor for layer in image.layers}
+        fetches = [_Fetch(descriptor) for descriptor in missing.values() if not blobs.has(descriptor)]
+        if not fetches:
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="fetch") as pool:
+            futures = [pool.submit(self._fetch, fetch, blobs) for fetch in fetches]
+            try:
+                _watch(futures, fetches, lambda fetch: progress(fetch.event(activity)))
+            except BaseException as error:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for fetch in fetches:
+                    fetch.abandoned = True
+                if not isinstance(error, Exception):
+                    self.cancel()
+                raise
+
+    def cancel(self) -> None:
+        """Ends what is under way in all threads, there and in every later call: they raise KeyboardInterrupt."""
+        self._client.cancel()
+
+    def close(self) -> None:
+        """Closes idle connections."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _of_platform(self, reference: Reference, index: bytes, platform: Platform) -> bytes:
+        manifests = parse_index(index)
+        chosen = choose(manifests, platform)
+        if chosen is None:
+            offered = sorted(
+                {str(item.platform) for item in manifests if item.platform and item.platform.os != "unknown"}
+            )
+            raise ImageError(
+                f"it is not made for {platform}", hint=f"it is for {', '.join(offered)}" if offered else ""
+            )
+        raw = self._client.manifest(reference.with_digest(chosen.digest))
+        if len(raw) != chosen.size:
+            raise ImageError(f"its manifest {chosen.digest} has {len(raw)} bytes, the index says {chosen.size}")
+        return raw
+
+    def _fetch(self, fetch: _Fetch, blobs: Blobs) -> None:
+        def take(download: Download) -> None:
+            fetch.done = 0
+            with blobs.writer() as writer:
+                for piece in download:
+                    if fetch.abandoned:
+                        raise _Abandoned
+                    writer.write(piece)
+                    fetch.done += len(piece)
+                writer.commit(fetch.descriptor)
+
+        self._client.fetch(self._names[fetch.descriptor.digest], fetch.descriptor, take)
+
+
+class _Abandoned(Exception):
+    """Another layer of the image can't be had, so this one isn't wanted any more."""
+
+
+@dataclass(slots=True)
+class _Fetch:
+    """A layer on its way: written by the thread that fetches it, read by the one that watches."""
+
+    descriptor: Descriptor
+    done: int = 0
+    abandoned: bool = False
+
+    def event(self, activity: int) -> Transferred:
+        return Transferred(activity, self.descriptor.digest.short, self.done, self.descriptor.size)
+
+
+def _watch(futures: Iterable[Future[None]], fetches: Sequence[_Fetch], report: Callable[[_Fetch], None]) -> None:
+    """Reports what moved until all is there; raises the first failure."""
+    from concurrent.futures import FIRST_COMPLETED, wait
+
+    pending, reported = set(futures), dict.fromkeys(range(len(fetches)), -1)
+    while pending:
+        finished, pending = wait(pending, _REPORT_S, FIRST_COMPLETED)
+        for future in finished:
+            future.result()
+        for number, fetch in enumerate(fetches):
+            if fetch.done not in (0, reported[number]):
+                reported[number] = fetch.done
+                report(fetch)
+
+
+def _document(raw: bytes) -> dict[str, Any]:
+    """The JSON of an index or a manifest; what can be read as either is refused, lest two readers see two images
+    (CVE-2021-41190).
+    """
+    document = parse_manifest(raw)
+    if "manifests" in document and document.keys() & {"config", "layers"}:
+        raise ImageError("it claims to be both an index and a manifest")
+    return document
+
+
+def _config_of(manifest: Mapping[str, Any]) -> Descriptor:
+    config, layers = manifest.get("config"), manifest.get("layers")
+    if not isinstance(config, dict) or not isinstance(layers, list):
+        raise ImageError("its manifest has no configuration or no layers")
+    if len(layers) > _MOST_LAYERS:
+        raise ImageError(f"it has {len(layers)} layers, more than the {_MOST_LAYERS} allowed")
+    descriptor = Descriptor.parse(config)
+    if descriptor.media_type not in _CONFIGS:
+        raise ImageError(f"it is a {printable(descriptor.media_type)}, not an image")
+    return descriptor
