@@ -68,6 +68,8 @@ def dockerd(base: Path) -> Iterator[Dockerd]:
     place = base / "dockerd"
     socket = place / "socket"
     command = [
+        # A mount namespace of its own, for it leaves a mount behind when it stops.
+        *("unshare", "--mount", "--propagation=slave"),
         _daemon("dockerd"),
         f"--host=unix://{socket}",
         f"--data-root={place}/data",
@@ -149,7 +151,7 @@ def _start(place: Path, command: Sequence[str], ready: Callable[[str], str | Non
         if address := ready(log.read_text()):
             return address
         time.sleep(0.05)
-    raise AssertionError(f"{command[0]} didn't start:\n{log.read_text()[-4000:]}")
+    raise AssertionError(f"{' '.join(command)} didn't start:\n{log.read_text()[-4000:]}")
 
 
 def _daemon(name: str) -> str:

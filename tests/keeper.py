@@ -42,7 +42,8 @@ def main(arguments: list[str]) -> int:
         stopping.set()
         Path(state).unlink(missing_ok=True)
         _stop(server)
-        shutil.rmtree(Path(state).parent / "data", ignore_errors=True)
+        for directory in ("data", "exec"):
+            shutil.rmtree(Path(state).parent / directory, ignore_errors=True)
     return 0
 
 
