@@ -111,6 +111,18 @@ def blame(span: Span | None) -> Iterator[None]:
         raise
 
 
+def render_error(error: MinibuildError) -> str:
+    """The error as a person reads it: place, sentence, excerpt with carets, remedy; its ``others`` after blank lines.
+
+    No line end at the end.
+    """
+    place = f"{error.span}: " if error.span else ""
+    excerpt = [error.span.excerpt()] if error.span else []
+    hint = [f"hint: {error.hint}"] if error.hint else []
+    own = "\n".join([f"{place}error: {error.message}", *excerpt, *hint])
+    return "\n\n".join([own, *map(render_error, error.others)])
+
+
 def did_you_mean(word: str, candidates: Sequence[str]) -> str:
     """``did you mean X?`` with the nearest candidate, whatever its case; "" when none is near."""
     by_fold = {candidate.casefold(): candidate for candidate in reversed(candidates)}

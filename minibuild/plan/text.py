@@ -1,0 +1,154 @@
+"""A plan as text: what ``minibuild plan`` prints and golden tests hold. The same plan gives the same text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
+from typing import assert_never
+
+from minibuild.errors import Finding
+from minibuild.instructions.base import StageState
+from minibuild.instructions.effects import (
+    CopyFiles,
+    Effect,
+    FromContext,
+    FromImage,
+    FromStage,
+    InlineFile,
+    MakeDirectory,
+    RunCommand,
+)
+from minibuild.oci import ContainerConfig
+from minibuild.oci.config import Healthcheck
+from minibuild.plan.steps import Plan, Stage, Step
+
+
+def render(plan: Plan) -> str:
+    """Stages, their steps, what each does to files and configuration, and what there is to warn of."""
+    target = plan.stages[plan.target]
+    lines = [f"target {target.title} for {target.platform}"]
+    for stage in plan.stages:
+        lines += ["", *_stage(stage, needed=stage.index in plan.order)]
+    if plan.labels:
+        lines += ["", *(f"label {_pair(name, value)}" for name, value in plan.labels.items())]
+    if plan.findings:
+        lines += ["", *map(_finding, plan.findings)]
+    return "\n".join(lines) + "\n"
+
+
+def _stage(stage: Stage, *, needed: bool) -> Iterator[str]:
+    match stage.base:
+        case None:
+            base = "scratch"
+        case FromStage(index):
+            base = f"stage {index}"
+        case FromImage(name):
+            base = name
+        case _:
+            assert_never(stage.base)
+    name = f" {stage.name}" if stage.name else ""
+    yield f"stage {stage.index}{name} from {base} for {stage.platform}" + ("" if needed else ", not needed")
+    if stage.needs:
+        yield f"  needs {', '.join(map(str, sorted(stage.needs)))}"
+    for step in stage.steps:
+        yield from _step(step)
+
+
+def _step(step: Step) -> Iterator[str]:
+    yield f"  {step.number} {step.statement.original.strip()}"
+    details = [
+        *([] if step.effect is None else _effect(step.effect, step.before)),
+        *_changes(step.before, step.after),
+        *([f"history {_quoted(step.history)}"] if step.history else []),
+    ]
+    yield from (f"      {detail}" for detail in details)
+
+
+def _effect(effect: Effect, state: StageState) -> Iterator[str]:
+    match effect:
+        case RunCommand():
+            yield from _run(effect, state)
+        case CopyFiles():
+            yield from _copy(effect)
+        case MakeDirectory(path, user):
+            yield f"make directory {path}" + (f" owned by {user}" if user else "")
+        case _:
+            assert_never(effect)
+
+
+def _run(effect: RunCommand, state: StageState) -> Iterator[str]:
+    user = f" as {effect.user}" if effect.user else ""
+    network = "" if effect.network == "default" else f" with network {effect.network}"
+    yield f"run {_list(effect.arguments)} in {effect.directory}{user}{network}"
+    known = set(state.config.environment)
+    yield from (f"  with {_pair(name, value)}" for name, value in effect.environment if (name, value) not in known)
+    yield from (f"  with proxy {_pair(name, value)}" for name, value in effect.proxies)
+    yield from map(_inline, effect.files)
+
+
+def _copy(effect: CopyFiles) -> Iterator[str]:
+    match effect.origin:
+        case FromContext():
+            origin = "the context"
+        case FromStage(index):
+            origin = f"stage {index}"
+        case FromImage(name):
+            origin = f"image {name}"
+        case _:
+            assert_never(effect.origin)
+    owner = "" if effect.owner is None else f" owned by {effect.owner}"
+    mode = "" if effect.mode is None else f" with mode {effect.mode:04o}"
+    unpacks = ", unpacking archives" if effect.unpacks else ""
+    sources = _list(source.pattern for source in effect.sources)
+    yield f"copy {sources} from {origin} to {effect.destination}{owner}{mode}{unpacks}"
+    yield from map(_inline, effect.inline)
+
+
+def _inline(file: InlineFile) -> str:
+    return f"  file {file.path} {file.mode:04o} {_quoted(file.content.decode('utf-8', 'replace'))}"
+
+
+def _changes(before: StageState, after: StageState) -> Iterator[str]:
+    old, new = before.config, after.config
+    for field in fields(ContainerConfig):
+        if getattr(old, field.name) != getattr(new, field.name):
+            yield f"{field.name.replace('_', ' ')} {_value(getattr(new, field.name), getattr(old, field.name))}"
+    if before.author != after.author:
+        yield f"author {_quoted(after.author)}"
+    said = set(new.environment)
+    for name, value in after.variables.items():
+        if before.variables.get(name) != value and (name, value) not in said:
+            yield f"argument {_pair(name, value)}"
+
+
+def _value(new: object, old: object) -> str:
+    if isinstance(new, Mapping):
+        assert isinstance(old, Mapping)
+        return " ".join(_pair(name, value) for name, value in new.items() if old.get(name) != value)
+    if isinstance(new, tuple) and new and isinstance(new[0], tuple):
+        assert isinstance(old, tuple)
+        return " ".join(_pair(*pair) for pair in new if pair not in old)
+    if isinstance(new, Healthcheck):
+        others = (f"{field.name}={getattr(new, field.name)}" for field in fields(new) if field.name != "test")
+        return " ".join([_list(new.test), *(other for other in others if not other.endswith("=0"))])
+    if isinstance(new, tuple):
+        return _list(new)
+    return _quoted(new) if isinstance(new, str) else json.dumps(new)
+
+
+def _finding(finding: Finding) -> str:
+    place = f"{finding.span}: " if finding.span else ""
+    return f"warning: {place}{finding.message} [{finding.rule}]" + (f"; {finding.hint}" if finding.hint else "")
+
+
+def _pair(name: str, value: str) -> str:
+    return f"{name}={_quoted(value)}"
+
+
+def _list(words: Iterable[str]) -> str:
+    return "[" + ", ".join(map(_quoted, words)) + "]"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
