@@ -133,7 +133,8 @@ class Healthcheck(WithoutEffect):
         kind = body.slice(0, len(body.value.split(None, 1)[0]))
         rest = body.slice(len(kind.value), len(body.value)).strip()
         if kind.value.upper() == "NONE":
-            no_flags(statement)
+            if statement.flags:
+                raise DockerfileError("HEALTHCHECK NONE takes no flags", span=statement.flags[0].span)
             if rest:
                 raise DockerfileError(f"HEALTHCHECK NONE takes nothing more, got '{rest}'", span=rest.span)
             return cls(HealthcheckConfig(("NONE",)))

@@ -171,7 +171,11 @@ def _remote(source: Text) -> DockerfileError:
 def _source(state: StageState, word: Text) -> SourcePath:
     path = state.expand(word)
     if not path:
-        raise DockerfileError(f"source '{word}' is empty once its variables are replaced", span=word.span)
+        raise DockerfileError(
+            f"source '{word}' is empty once its variables are replaced",
+            span=word.span,
+            hint="write . to copy the whole context",
+        )
     if _REMOTE.match(path):
         raise _remote(word)
     # Like a chroot: a leading "/" and a ".." above the root both mean the root.
@@ -202,7 +206,9 @@ def _mode(state: StageState, text: Text | None) -> int | None:
             span=text.span,
             hint="write the mode in octal: 755",
         )
-    raise DockerfileError(f"--chmod wants an octal mode, got '{mode}'", span=text.span, hint="write it as 755 or 0644")
+    raise DockerfileError(
+        f"--chmod wants an octal mode, got '{mode}'", span=text.span, hint="write it as 755 or 0644, at most 7777"
+    )
 
 
 def _check_checksum(text: Text | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 
 from minibuild.dockerfile.text import Text
@@ -22,8 +21,8 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 _BARE = (*_READ_ONLY, "required")
 
 
-def check_mount(text: Text) -> None:
-    """Raises DockerfileError at the word that a mount can't have: its type, a key, a missing value."""
+def check_mount(text: Text) -> str:
+    """The type of a mount; raises DockerfileError at the word that it can't have: a type, a key, a missing value."""
     items = list(_items(text))
     kind, kind_text = "bind", text
     for item in items:
@@ -41,6 +40,7 @@ def check_mount(text: Text) -> None:
     names = {item.value.partition("=")[0].strip().lower() for item in items}
     if kind in ("bind", "cache", "tmpfs") and not names & set(_TARGET):
         raise DockerfileError(f"--mount of type {kind} wants a target", span=text.span, hint="add target=/path")
+    return kind
 
 
 def _check_item(kind: str, item: Text) -> None:
@@ -58,6 +58,8 @@ def _check_item(kind: str, item: Text) -> None:
 
 def _items(text: Text) -> Iterator[Text]:
     # The value is one line of CSV; its fields are found again in the text for their places.
+    import csv
+
     start = 0
     for field in next(csv.reader([text.value]), []):
         at = max(text.value.find(field, start), start)

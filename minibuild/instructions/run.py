@@ -16,6 +16,13 @@ from minibuild.instructions.mounts import check_mount
 _FLAGS: dict[str, FlagKind] = {"mount": "list", "network": "word", "security": "word", "device": "list"}
 _NETWORKS = ("default", "none", "host")
 _SECURITIES = ("sandbox", "insecure")
+_INSTEAD_OF_MOUNTS = {
+    "bind": "COPY the files before this RUN",
+    "cache": "leave the mount out: the command works the same, only slower",
+    "tmpfs": "leave the mount out, and remove the files in the same RUN",
+    "secret": "fetch what the secret opens before the build, into the context; never COPY the secret itself",
+    "ssh": "fetch what the key opens before the build, into the context; never COPY the key itself",
+}
 # Where BuildKit binds the script of a here-document that starts with "#!".
 _SCRIPTS = "/dev/pipes"
 
@@ -93,9 +100,9 @@ def _choice(flags: Flags, name: str, choices: tuple[str, ...]) -> str | None:
 
 
 def _refuse_later_flags(flags: Flags) -> None:
-    for mount in flags.words("mount"):
-        check_mount(mount)
-    flags.refuse("mount", "RUN", "COPY what the command needs before it, and remove it in the same RUN")
+    kinds = [check_mount(mount) for mount in flags.words("mount")]
+    if kinds:
+        flags.refuse("mount", "RUN", _INSTEAD_OF_MOUNTS[kinds[0]])
     if _choice(flags, "security", _SECURITIES) == "insecure":
         flags.refuse("security", "RUN", "leave the flag out: the command then runs with Docker's default capabilities")
     flags.refuse("device", "RUN", "leave the flag out, and use the device when the container runs")

@@ -11,7 +11,7 @@ from minibuild import instructions
 from minibuild.dockerfile import parse_trigger
 from minibuild.dockerfile.statements import Dockerfile
 from minibuild.dockerfile.text import Text
-from minibuild.errors import DockerfileError, Finding, MinibuildError, UsageError, blame, did_you_mean
+from minibuild.errors import DockerfileError, Finding, ImageError, MinibuildError, UsageError, blame, did_you_mean
 from minibuild.instructions.base import DEFAULT_PATH, StageState
 from minibuild.instructions.effects import FromImage, FromStage
 from minibuild.instructions.origin import report_near_stage
@@ -113,7 +113,8 @@ class _Planner:
 
     def _named_stages(self, section: Section, quiet: StageState) -> Iterator[int]:
         names = self.sections.names_before(section.index)
-        yield from (names[origin] for origin in section.origins() if origin in names)
+        origins = set(section.origins()) - self.options.contexts
+        yield from (names[origin] for origin in origins if origin in names)
         try:
             base = self._base(section, quiet)
         except DockerfileError:
@@ -127,8 +128,7 @@ class _Planner:
         span = section.head.image.span
         image = None
         if isinstance(base, FromImage):
-            with blame(span):
-                image = self.lookup(base.name, platform, span)
+            image = self._looked_up(base.name, platform, section)
         if isinstance(base, FromStage):
             platform = self.stages[base.stage].platform
             if not self.stages[base.stage].steps:  # its own FROM is wrong, and that is told already
@@ -138,12 +138,26 @@ class _Planner:
         needs = stages_copied_from(steps) | ({base.stage} if isinstance(base, FromStage) else set())
         return Stage(section.index, section.name, base, span, platform, steps, needs, image)
 
+    def _looked_up(self, name: str, platform: Platform, section: Section) -> Image:
+        span = section.head.image.span
+        try:
+            with blame(span):
+                return self.lookup(name, platform, span)
+        except ImageError as error:
+            stages = [stage for stage in self.sections.names_before(section.index) if not stage.isdigit()]
+            error.hint = error.hint or did_you_mean(name, stages)
+            raise
+
     def _base(self, section: Section, scope: StageState) -> FromStage | FromImage | None:
         text = section.head.image
         name = scope.expand(text)
         names = self.sections.names_before(section.index)
         if not name:
-            raise DockerfileError(f"FROM wants an image, got '{text}', which is empty", span=text.span)
+            raise DockerfileError(
+                f"FROM wants an image, got '{text}', which is empty",
+                span=text.span,
+                hint="FROM sees only ARGs above the first FROM: declare it there, or give it by --build-arg",
+            )
         if name.lower() in self.options.contexts:
             return FromImage(name.lower())
         if name == _SCRATCH:
