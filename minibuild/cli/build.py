@@ -30,7 +30,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Builds, then hands the result on; everything that can be refused is refused before."""
     request = request_of(arguments, session.environment)
     outputs = outputs_of(arguments)
-    check_outputs(outputs, quiet=arguments.quiet)
+    check_outputs(outputs, quiet=arguments.quiet, terminal=session.output.isatty())
     display = choose("quiet" if arguments.quiet else arguments.progress, session.errors, session.environment)
     if not arguments.quiet:
         for note in getattr(arguments, "notes", ()):

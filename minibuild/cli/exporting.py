@@ -49,7 +49,10 @@ class Exports:
 
 def exporter_of(output: Output, session: Session) -> Exporter:
     """The transport that an output asks for."""
-    raise NotImplementedError
+    from minibuild.transports import Place, open_exporter
+
+    place = Place(output.destination, session.environment, session.output.buffer, output.directory)
+    return open_exporter(output.type, place)
 
 
 def _place(output: Output) -> str:

@@ -76,12 +76,17 @@ def parse_output(word: str) -> Output:
     return _output(word, kind, attributes)
 
 
-def check_outputs(outputs: Sequence[Output], *, quiet: bool) -> None:
-    """Raises UsageError for places that can't take what they are to get, before anything is built."""
+def check_outputs(outputs: Sequence[Output], *, quiet: bool, terminal: bool) -> None:
+    """Raises UsageError for places that can't take what they are to get, before anything is built.
+
+    ``quiet``: the image ID goes to standard output; ``terminal``: standard output is one.
+    """
     on_stdout = [output for output in outputs if output.destination == STDOUT]
     if len(on_stdout) + quiet > 1:
         what = "-q prints the image ID" if quiet else "another --output writes"
         raise UsageError(f"--output wants standard output, where {what}", hint="give it a file: dest=FILE")
+    if on_stdout and terminal:
+        raise UsageError("standard output is a terminal, and an image is no text", hint="redirect it, or name a file")
     for output in outputs:
         if output.destination in ("", STDOUT):
             continue

@@ -45,14 +45,6 @@ class Session:
             raise UsageError("standard input is a terminal, wanted an archive", hint="name a file with -i FILE")
         return sys.stdin.buffer
 
-    @property
-    def output_bytes(self) -> BinaryIO:
-        """Standard output; raises UsageError where a person would get the bytes."""
-        if self.output.isatty():
-            raise UsageError("standard output is a terminal, wanted a file or a pipe", hint="name a file")
-        self.output.flush()
-        return self.output.buffer
-
 
 def store_root(word: str | None, environment: Mapping[str, str]) -> Path:
     """``--root``, else MINIBUILD_ROOT, else the user's data directory."""

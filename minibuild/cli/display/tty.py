@@ -44,8 +44,9 @@ class TerminalDisplay:
         *,
         clock: Callable[[], float] = time.monotonic,
         window: Callable[[], tuple[int, int]] | None = None,
+        tick_s: float = _INTERVAL_S,
     ) -> None:
-        self._page, self._clock = Page(stream), clock
+        self._page, self._clock, self._tick_s = Page(stream), clock, tick_s
         self._window = window or (lambda: _window(stream))
         self._colour = wants_colour(stream, environment)
         self._lock, self._closed = threading.Lock(), threading.Event()
@@ -80,7 +81,7 @@ class TerminalDisplay:
             self._ticker.join()
 
     def _tick(self) -> None:
-        while not self._closed.wait(_INTERVAL_S):
+        while not self._closed.wait(self._tick_s):
             with self._lock:
                 if not self._closed.is_set() and (self._running or self._finished):
                     self._draw(self._live())
@@ -116,7 +117,7 @@ class TerminalDisplay:
         for activity in self._running.values():
             title = self._styled("running", self._row(f" => {activity.title}", f"{now - activity.began:.1f}s"))
             details = [f" => => # {fit(line, width - 10)}" for line in activity.tail]
-            moved = bars(tuple(activity.amounts.values()), now - activity.began, width - 7)
+            moved = bars(tuple(activity.amounts.values()), now - activity.began, width - 8)
             blocks.append(
                 (title, [self._styled("dim", row) for row in (*details, *(f" => => {bar}" for bar in moved))])
             )

@@ -1,0 +1,82 @@
+"""``minibuild info``: what this machine can do, and why it can't do the rest."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from minibuild.cli.parser import Parser
+from minibuild.cli.session import Session
+from minibuild.cli.template import Template
+from minibuild.cli.template_functions import Record, to_json
+from minibuild.cli.units import human_size
+from minibuild.oci import Platform
+from minibuild.version import __version__
+
+
+def parser(_environment: Mapping[str, str]) -> Parser:
+    """The grammar of the command."""
+    parser = Parser("info", "Shows which runtimes and snapshotters work here, and why the others don't.")
+    parser.add_argument("-f", "--format", metavar="FORM", default="", help="json, or a Go template")
+    return parser
+
+
+def execute(arguments: argparse.Namespace, session: Session) -> int:
+    """Probes everything anew, and says what came out."""
+    record = _record(session)
+    if arguments.format == "json":
+        session.print(to_json(record))
+    elif arguments.format:
+        session.print(Template.parse(arguments.format).render(record))
+    else:
+        session.output.write(_told(record))
+    return 0
+
+
+def _record(session: Session) -> Record:
+    from minibuild import runtimes, snapshots
+
+    with session.store() as store:
+        usage = dict(store.usage())
+        names = {str(reference) for reference, _ in store.images.list() if reference}
+        kept = {image.digest for _, image in store.images.list()}
+        return Record(
+            {
+                "Version": __version__,
+                "Python": ".".join(map(str, sys.version_info[:3])),
+                "Platform": str(Platform.of_this_machine()),
+                "Kernel": os.uname().release,
+                "User": os.geteuid(),
+                "Root": str(store.root),
+                "Images": len(kept),
+                "Names": len(names),
+                "Usage": usage,
+                "Runtimes": _probed(runtimes.describe()),
+                "Snapshotters": _probed(snapshots.describe(store.root)),
+            }
+        )
+
+
+def _probed(reasons: Sequence[tuple[str, str | None]]) -> list[Record]:
+    return [Record({"Name": name, "Works": reason is None, "Reason": reason or ""}) for name, reason in reasons]
+
+
+def _told(record: Record) -> str:
+    usage = ", ".join(f"{human_size(size)} {what}" for what, size in record["Usage"].items())
+    lines = [
+        f"minibuild {record['Version']} on Python {record['Python']}",
+        f"platform      {record['Platform']}, Linux {record['Kernel']}, user {record['User']}",
+        f"store         {record['Root']}",
+        f"              {record['Images']} images, {record['Names']} names; {usage}",
+    ]
+    for kind in ("Runtimes", "Snapshotters"):
+        first = True
+        for entry in record[kind]:
+            chosen = " (used)" if entry["Works"] and first else ""
+            first = first and not entry["Works"]
+            state = f"works{chosen}" if entry["Works"] else f"no: {entry['Reason']}"
+            label = kind.lower() if entry is record[kind][0] else ""
+            lines.append(f"{label:<14}{entry['Name']:<12}{state}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,110 @@
+"""``minibuild load``: the images of an archive, or of an OCI layout, in the store."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from minibuild.build.journal import Activity, Journal
+from minibuild.cli.build import platform_of
+from minibuild.cli.display import CHOICES, choose
+from minibuild.cli.parser import Parser
+from minibuild.cli.session import Session
+from minibuild.errors import ImageError
+from minibuild.events import Transferred
+from minibuild.oci import Descriptor, Image, Platform, Reference
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from minibuild.store import Store
+
+_BLOCK = 1 << 20
+
+
+class Images(Protocol):
+    """A place with any number of images."""
+
+    def images(self, platform: Platform) -> Iterable[tuple[tuple[Reference, ...], Image]]: ...
+
+    def open(self, descriptor: Descriptor) -> BinaryIO: ...
+
+
+def parser(environment: Mapping[str, str]) -> Parser:
+    """The grammar of the command."""
+    parser = Parser("load", "Reads the images of an archive (of docker save, skopeo, minibuild…) into the store.")
+    add = parser.add_argument
+    add(
+        "-i", "--input", metavar="FILE", help="the archive, or the directory of an OCI layout (default: standard input)"
+    )
+    add("-q", "--quiet", action="store_true", help="show nothing but the names")
+    add(
+        "--platform",
+        metavar="OS/ARCH",
+        default="",
+        help="which of several (default: DOCKER_DEFAULT_PLATFORM, else this machine)",
+    )
+    default = environment.get("BUILDKIT_PROGRESS") or "auto"
+    add(
+        "--progress",
+        metavar="|".join(CHOICES),
+        default=default,
+        help="how to show it (default: BUILDKIT_PROGRESS, else auto)",
+    )
+    return parser
+
+
+def execute(arguments: argparse.Namespace, session: Session) -> int:
+    """Loads every image that the archive has for the platform."""
+    platform = platform_of(arguments.platform, session.environment)
+    display = choose("quiet" if arguments.quiet else arguments.progress, session.errors, session.environment)
+    where = arguments.input or "standard input"
+    lines = []
+    with session.store() as store, closing(display):
+        source = _source(arguments.input, session)
+        with Journal(display).activity(f"loading from {where}") as activity:
+            for names, image in source.images(platform):
+                _bring(store, source, image, activity)
+                lines += _name(store, names, image)
+    if not lines:
+        raise ImageError(f"{where} has no image for {platform}", hint="choose another with --platform")
+    session.output.write("".join(f"{line}\n" for line in lines))
+    return 0
+
+
+def _source(word: str | None, session: Session) -> Images:
+    from minibuild.transports.docker_archive import DockerArchive
+    from minibuild.transports.oci_layout import OciLayout
+
+    if word in (None, "", "-"):
+        return DockerArchive(session.input_bytes)
+    path = Path(str(word))
+    if not path.exists():
+        raise ImageError(f"{path} doesn't exist, wanted an archive or the directory of an OCI layout")
+    return OciLayout(path) if path.is_dir() else DockerArchive(path)
+
+
+def _bring(store: Store, source: Images, image: Image, activity: Activity) -> None:
+    for descriptor in (layer.descriptor for layer in image.layers):
+        if store.blobs.has(descriptor):
+            continue
+        done = 0
+        with source.open(descriptor) as blob, store.blobs.writer() as writer:
+            while block := blob.read(_BLOCK):
+                writer.write(block)
+                done += len(block)
+                activity.progress(Transferred(0, descriptor.digest.short, done, descriptor.size))
+            writer.commit(descriptor)
+    store.put_image(image)
+
+
+def _name(store: Store, names: tuple[Reference, ...], image: Image) -> list[str]:
+    for name in names:
+        store.images.tag(name, image)
+    if names:
+        return [f"Loaded image: {name.familiar()}" for name in names]
+    store.images.keep(image)
+    return [f"Loaded image ID: {image.id}"]

@@ -1,0 +1,198 @@
+"""``minibuild run``: a container of an image, by the same snapshotters and runtimes that run RUN."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minibuild.cli.finding import find_image
+from minibuild.cli.parser import Noted, Pairs, Parser, Refused, RefusedUnless
+from minibuild.cli.session import Session
+from minibuild.cli.signals import interruptible
+from minibuild.errors import UsageError
+
+if TYPE_CHECKING:
+    from minibuild.runtimes.base import Mount
+
+_ALIKE = "a container has Docker's default capabilities and no more"
+_REFUSED: Mapping[str, str] = {
+    "--add-host": "write the name in the container's /etc/hosts",
+    "--cap-add": _ALIKE,
+    "--cap-drop": _ALIKE,
+    "--device": "bind what it needs by -v",
+    "--hostname": "leave it out",
+    "--mount": "use -v SOURCE:TARGET[:ro]",
+    "--security-opt": _ALIKE,
+    "--tmpfs": "bind a directory by -v",
+    "--ulimit": "set limits in the shell that starts minibuild: ulimit -n 4096",
+}
+_REFUSED_SWITCHES: Mapping[str, str] = {
+    "--detach": "let the shell do it: minibuild run … &",
+    "--init": "name an init in the image's ENTRYPOINT",
+    "--privileged": _ALIKE,
+    "--publish-all": "the container has the host's network: its ports are the host's",
+    "--read-only": "what a container writes is thrown away at its end",
+}
+_SHORT = {"--detach": "-d", "--hostname": "-h", "--publish-all": "-P"}
+
+
+def parser(environment: Mapping[str, str]) -> Parser:
+    """The grammar of the command; what follows the image is the container's."""
+    parser = Parser(
+        "run",
+        "Runs a command (default: the image's own) in a container, and throws away what it wrote.",
+        "IMAGE [COMMAND…]",
+        least=1,
+        most=None,
+    )
+    parser.stops = True
+    add = parser.add_argument
+    add("-e", "--env", action=Pairs, missing=environment.get, metavar="KEY[=VALUE]", help="set a variable; repeatable")
+    add("--env-file", action="append", default=[], metavar="FILE", help="variables, one a line; repeatable")
+    add(
+        "-v",
+        "--volume",
+        action="append",
+        default=[],
+        metavar="SOURCE:TARGET[:ro]",
+        help="bind a file or directory of this machine; repeatable",
+    )
+    add("-w", "--workdir", metavar="DIR", default="", help="the directory to start in (default: the image's)")
+    add("-u", "--user", metavar="USER[:GROUP]", default="", help="name or number (default: the image's)")
+    add("--entrypoint", metavar="PROGRAM", help="instead of the image's entry point and command; '' for none")
+    add("-i", "--interactive", action="store_true", help="pass standard input on (else it is empty)")
+    add("-t", "--tty", action="store_true", help="with -i: insist on a terminal, which the container then has")
+    add("--network", "--net", metavar="host|none", action=Network, default="host", help="host (default) or none")
+    add(
+        "-p",
+        "--publish",
+        action="append",
+        default=[],
+        metavar="PORT",
+        help="accepted: the container has the host's network and ports",
+    )
+    add(
+        "--runtime",
+        metavar="NAME",
+        default="",
+        help="what runs it (default: the first that works; see `minibuild info`)",
+    )
+    add("--snapshotter", metavar="NAME", default="", help="what keeps its tree (default: the first that works)")
+    add("--rm", action="store_true", help="accepted: a container is always removed at its end")
+    _add_docker(parser)
+    return parser
+
+
+def execute(arguments: argparse.Namespace, session: Session) -> int:
+    """Runs the container and answers its exit status."""
+    word, *command = arguments.operands
+    volumes = tuple(map(_volume, arguments.volume))
+    variables = {**_from_files(arguments.env_file, session.environment), **arguments.env}
+    for note in (*getattr(arguments, "notes", ()), *map(_published, arguments.publish)):
+        session.note(f"note: {note}")
+    _arrange_input(arguments)
+    with session.store() as store:
+        from minibuild.build.container import ContainerRequest
+        from minibuild.build.container import run as run_container
+
+        request = ContainerRequest(
+            image=find_image(store, word),
+            arguments=tuple(command),
+            environment=variables,
+            volumes=volumes,
+            directory=arguments.workdir,
+            user=arguments.user,
+            entrypoint=_entrypoint(arguments.entrypoint),
+            network=arguments.network,
+            runtime=arguments.runtime,
+            snapshotter=arguments.snapshotter,
+        )
+        with interruptible() as cancellation:
+            return run_container(request, store, lambda line, _stream: session.print(line), cancellation)
+
+
+class Network(argparse.Action):
+    """``--network host`` or ``none``; a bridge needs a daemon that keeps it."""
+
+    def __call__(self, _parser: object, namespace: object, values: object, option: str | None = None) -> None:
+        if values not in ("host", "none"):
+            raise UsageError(f"{option} {values} is not supported yet", hint="choose host or none")
+        setattr(namespace, self.dest, values)
+
+
+def _add_docker(parser: Parser) -> None:
+    for table, nargs in ((_REFUSED, None), (_REFUSED_SWITCHES, 0)):
+        for name, instead in table.items():
+            names = (_SHORT[name], name) if name in _SHORT and name != "--hostname" else (name,)
+            parser.add_argument(*names, action=Refused, instead=instead, nargs=nargs)
+    for name in ("--name", "--label", "--restart", "--stop-signal"):
+        parser.add_argument(name, action=Noted, reason="no container is kept")
+    parser.add_argument(
+        "--pull", action=RefusedUnless, fine=("missing", "never"), instead="minibuild pull IMAGE asks the registry"
+    )
+
+
+def _entrypoint(word: str | None) -> tuple[str, ...] | None:
+    if word is None:
+        return None
+    return (word,) if word else ()
+
+
+def _volume(word: str) -> Mount:
+    from minibuild.runtimes.base import Mount
+
+    source, _, rest = word.partition(":")
+    target, _, options = rest.partition(":")
+    if not target:
+        raise UsageError(
+            f"--volume {word!r} wants SOURCE:TARGET", hint="volumes without a source are not supported yet"
+        )
+    if not source.startswith(("/", ".")):
+        raise UsageError(f"--volume {word!r} names a volume, wanted a path", hint=f"a directory here is ./{source}")
+    if not target.startswith("/"):
+        raise UsageError(f"--volume {word!r} has {target!r} for a target, wanted an absolute path")
+    unknown = set(filter(None, options.split(","))) - {"ro", "rw", "z", "Z"}
+    if unknown:
+        raise UsageError(f"--volume {word!r} has the option {sorted(unknown)[0]!r}, wanted ro or rw")
+    path = Path(source).absolute()
+    if not path.exists():
+        raise UsageError(f"--volume {word!r}: {path} doesn't exist", hint="make it first")
+    return Mount(path, target, read_only="ro" in options.split(","))
+
+
+def _from_files(files: list[str], environment: Mapping[str, str]) -> dict[str, str]:
+    variables: dict[str, str] = {}
+    for name in files:
+        try:
+            text = Path(name).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"--env-file {name} can't be read ({error})") from error
+        for line in text.splitlines():
+            key, equals, value = line.lstrip().partition("=")
+            if not key or key.startswith("#"):
+                continue
+            if equals or key in environment:
+                variables[key] = value if equals else environment[key]
+    return variables
+
+
+def _published(word: str) -> str:
+    host, _, container = word.rpartition(":")
+    reached = container.partition("/")[0]
+    same = host.rpartition(":")[2] in ("", reached)
+    moved = "" if same else f", not on {host}"
+    return f"-p {word}: the container has the host's network, so its port {reached} is the host's{moved}"
+
+
+def _arrange_input(arguments: argparse.Namespace) -> None:
+    if arguments.interactive:
+        if arguments.tty and not sys.stdin.isatty():
+            raise UsageError("-t wants a terminal, standard input is none", hint="leave -t out")
+        return
+    # The container inherits our standard input, which is nobody else's from here on.
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), 0)

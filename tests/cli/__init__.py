@@ -1,0 +1,1 @@
+"""The command line: parsing, help, displays, templates, and the commands as a user runs them."""
