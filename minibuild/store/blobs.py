@@ -114,7 +114,7 @@ class Blobs:
     @contextmanager
     def draft(self) -> Iterator[Draft]:
         """A blob in the making whose digest the caller takes; what isn't committed when it is left is gone."""
-        draft = Draft(self._scratch / f"{os.getpid()}-{secrets.token_hex(8)}", self)
+        draft = Draft(self._scratch / f".{os.getpid()}-{secrets.token_hex(8)}", self)
         try:
             yield draft
         finally:
@@ -180,6 +180,11 @@ class BlobWriter(io.RawIOBase):
     def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]  # any buffer of bytes
         self._hash.update(data)
         return self._draft.write(data)
+
+    @property
+    def size(self) -> int:
+        """How many bytes were written so far."""
+        return self._draft.size
 
     @property
     def digest(self) -> Digest:

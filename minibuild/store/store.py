@@ -137,7 +137,7 @@ class Store:
         from minibuild.layers.compression import decompressed
 
         blob = self.blobs.open(layer.descriptor)
-        return verified(decompressed(blob), layer.diff_id, f"layer {layer.descriptor.digest}, unpacked,", blob)
+        return verified(decompressed(blob), layer.diff_id, f"layer {layer.descriptor.digest}, unpacked,")
 
     def index(self, layer: Layer) -> Index:
         """The table of a layer's entries; read from the blob once, then kept."""

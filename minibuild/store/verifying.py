@@ -12,17 +12,17 @@ from minibuild.oci import Digest
 _READ_AHEAD = 64 << 10
 
 
-def verified(stream: BinaryIO, digest: Digest, name: str, *beneath: BinaryIO) -> BinaryIO:
+def verified(stream: BinaryIO, digest: Digest, name: str) -> BinaryIO:
     """The stream's bytes; the read that meets its end raises IntegrityError unless they were the promised ones.
 
-    Closing it closes the stream and those ``beneath`` it.
+    Closing it closes the stream.
     """
-    return cast(BinaryIO, io.BufferedReader(_Verified((stream, *beneath), digest, name), _READ_AHEAD))
+    return cast(BinaryIO, io.BufferedReader(_Verified(stream, digest, name), _READ_AHEAD))
 
 
 class _Verified(io.RawIOBase):
-    def __init__(self, streams: tuple[BinaryIO, ...], digest: Digest, name: str) -> None:
-        self._streams = streams
+    def __init__(self, stream: BinaryIO, digest: Digest, name: str) -> None:
+        self._stream = stream
         self._digest = digest
         self._name = name
         self._hash = hashlib.sha256()
@@ -31,7 +31,7 @@ class _Verified(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # as io.BufferedReader calls it
-        data = self._streams[0].read(len(buffer))
+        data = self._stream.read(len(buffer))
         if not data:
             self._judge()
         self._hash.update(data)
@@ -40,8 +40,7 @@ class _Verified(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
-            for stream in self._streams:
-                stream.close()
+            self._stream.close()
         super().close()
 
     def _judge(self) -> None:

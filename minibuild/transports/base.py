@@ -1,4 +1,7 @@
-"""Where images come from and where they go."""
+"""Where images come from and where they go.
+
+What a transport tells of its progress (``Transferred``) is of activity 0: whoever asked it knows the number.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Sequence
 from typing import BinaryIO, Protocol
 
 from minibuild.events import Progress
+from minibuild.layers.index import Index
 from minibuild.oci import Descriptor, Image, Layer, Platform, Reference
 
 
@@ -28,7 +32,10 @@ class LayerContents(Protocol):
         """A blob as it is, compressed or not; the caller closes it."""
 
     def open_tar(self, layer: Layer) -> BinaryIO:
-        """A layer's uncompressed tar; the caller closes it."""
+        """A layer's uncompressed tar, seekable; the caller closes it."""
+
+    def index(self, layer: Layer) -> Index:
+        """The table of a layer's entries."""
 
 
 class Exporter(Protocol):

@@ -1,0 +1,80 @@
+"""One tar that every loader reads: an OCI layout and a docker archive at once, streamed without a copy on disk.
+
+``docker load`` of all versions takes ``manifest.json``, containerd and podman take ``index.json``; both name the same
+blobs. The same image gives the same bytes: names sorted, times and owners zero.
+Source: what BuildKit's docker exporter and ``docker save`` of Docker 25 write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from minibuild.events import Progress, Transferred
+from minibuild.layers import tar
+from minibuild.layers.entry import Entry, Kind
+from minibuild.oci import Digest, Image, Reference
+from minibuild.oci.config import encode_json
+from minibuild.store.layout import INDEX_FILE, LAYOUT, LAYOUT_FILE, entries_of, write_index
+from minibuild.transports.base import LayerContents
+
+MANIFEST_FILE = "manifest.json"
+_BLOCK = 1 << 20
+
+
+def archive(
+    image: Image,
+    names: Sequence[Reference],
+    contents: LayerContents,
+    progress: Progress,
+    omitted: Collection[Digest] = (),
+) -> Iterator[bytes]:
+    """The archive's bytes, in pieces. Layers with an ``omitted`` diff_id are named and not there: for a daemon that
+    has them; such an archive is no OCI layout.
+    """
+    documents = {
+        _blob(image.id): image.raw_config,
+        _blob(image.digest): image.raw_manifest,
+        MANIFEST_FILE: docker_manifest(image, names),
+    }
+    if not omitted:
+        documents |= {INDEX_FILE: write_index(entries_of(image, names)), LAYOUT_FILE: LAYOUT}
+    layers = {_blob(layer.descriptor.digest): layer for layer in image.layers if layer.diff_id not in omitted}
+    for directory in ("blobs", "blobs/sha256"):
+        yield tar.encode(Entry(directory, Kind.DIRECTORY, 0o755))
+    for name in sorted({*documents, *layers}):
+        if name in documents:
+            content = documents[name]
+            yield _header(name, len(content)) + content + tar.padding(len(content))
+            continue
+        descriptor = layers[name].descriptor
+        yield _header(name, descriptor.size)
+        done = 0
+        with contents.open(descriptor) as stream:
+            while block := stream.read(_BLOCK):
+                yield block
+                done += len(block)
+                progress(Transferred(0, descriptor.digest.short, done, descriptor.size))
+        yield tar.padding(descriptor.size)
+    yield tar.END
+
+
+def docker_manifest(image: Image, names: Sequence[Reference]) -> bytes:
+    """``manifest.json``: where the configuration and the layers lie. Names without a tag have no place in it."""
+    tags = [name.with_tag(name.tag).familiar() for name in names if name.tag]
+    sources = {layer.diff_id: layer.descriptor.encode() for layer in image.layers}
+    document: dict[str, Any] = {
+        "Config": _blob(image.id),
+        "RepoTags": tags or None,
+        "Layers": [_blob(layer.descriptor.digest) for layer in image.layers],
+        "LayerSources": sources,
+    }
+    return encode_json([document])
+
+
+def _header(name: str, size: int) -> bytes:
+    return tar.encode(Entry(name, Kind.FILE, 0o644, size=size))
+
+
+def _blob(digest: Digest) -> str:
+    return f"blobs/sha256/{digest.hex}"

@@ -1,0 +1,161 @@
+"""A docker daemon: takes an image by ``docker load``, without the layers it has already; gives one by ``docker save``.
+
+A daemon with graph drivers never opens the file of a layer whose chain it knows, so the files of known layers are left
+out of the stream (a tenth of the time for an image on a known base). Podman and containerd's image store want all of
+them: whenever the short stream is refused, the whole one follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from minibuild.errors import ImageError, UnavailableError
+from minibuild.events import Progress
+from minibuild.oci import Descriptor, Digest, Image, Platform, Reference
+from minibuild.transports.archive import archive
+from minibuild.transports.base import LayerContents
+from minibuild.transports.docker_archive import DockerArchive
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+# A daemon answers only when it has unpacked a layer, which takes as long as its disk is slow.
+_PATIENCE_S = 1800
+_MOST_ASKED = 256
+
+
+class DockerDaemon:
+    """The daemon that ``environment`` names by DOCKER_HOST, or else the docker command's current context.
+
+    ``pin`` is the image that is meant whatever reference is asked for.
+    """
+
+    def __init__(self, environment: Mapping[str, str], pin: str = "") -> None:
+        self._environment = environment
+        self._pin = pin
+        self._saved: DockerArchive | None = None
+
+    def export(self, image: Image, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
+        """Loads the image into the daemon under these names."""
+        with self._client() as client:
+            known = _known_layers(client, image)
+            if known:
+                try:
+                    return _load(client, archive(image, names, contents, progress, known))
+                except _Refused:
+                    pass
+            try:
+                _load(client, archive(image, names, contents, progress))
+            except _Refused as refused:
+                raise ImageError(f"the docker daemon refuses the image: {refused}") from refused
+
+    def resolve(self, reference: Reference, platform: Platform) -> Image:
+        """The daemon's image of that name, saved to a temporary file first."""
+        import tempfile
+
+        from docker.errors import ImageNotFound
+
+        name = self._pin or reference.familiar()
+        with self._client() as client:
+            file = tempfile.TemporaryFile()  # noqa: SIM115 - the archive closes it
+            try:
+                for piece in client.api.get_image(name):
+                    file.write(piece)
+            except ImageNotFound:
+                raise ImageError(f"{name} isn't in the docker daemon", hint="docker images lists what is") from None
+        file.seek(0)
+        self._saved = DockerArchive(file)
+        return self._saved.resolve(reference, platform)
+
+    def open(self, descriptor: Descriptor) -> BinaryIO:
+        """A layer of the image that was resolved last."""
+        if self._saved is None:
+            raise ImageError(f"blob {descriptor.digest} is of no image that the docker daemon was asked for")
+        return self._saved.open(descriptor)
+
+    @contextmanager
+    def _client(self) -> Iterator[DockerClient]:
+        from docker.errors import APIError, DockerException
+        from requests.exceptions import RequestException
+
+        client = None
+        try:
+            client = _connected(self._environment)
+            yield client
+        except APIError as error:
+            raise ImageError(f"the docker daemon says: {error.explanation or error}") from error
+        except (DockerException, RequestException) as error:
+            raise UnavailableError(f"no docker daemon answers ({_reason(error)})", hint=_REMEDY) from error
+        finally:
+            if client is not None:
+                client.close()
+
+
+_REMEDY = "start it, or name another with DOCKER_HOST; -o type=docker,dest=FILE writes an archive for docker load"
+
+
+class _Refused(Exception):
+    """The daemon read a stream and didn't like it."""
+
+
+def _connected(environment: Mapping[str, str]) -> DockerClient:
+    import docker
+    from docker.context import ContextAPI
+
+    if not environment.get("DOCKER_HOST"):
+        context = ContextAPI.get_current_context()
+        if context is not None and context.Host:
+            return docker.DockerClient(
+                context.Host, tls=context.TLSConfig or False, version="auto", timeout=_PATIENCE_S
+            )
+    return docker.from_env(environment=dict(environment), version="auto", timeout=_PATIENCE_S)
+
+
+def _known_layers(client: DockerClient, image: Image) -> frozenset[Digest]:
+    """The diff_ids of the leading layers that one of the daemon's images begins with, too."""
+    own = image.config.diff_ids
+    if not own or _keeps_blobs(client.info()):
+        return frozenset()
+    most = 0
+    api: Any = client.api  # its types are half told
+    newest_first = sorted(api.images(), key=lambda item: item.get("Created") or 0, reverse=True)
+    for item in newest_first[:_MOST_ASKED]:
+        layers = (api.inspect_image(item["Id"]).get("RootFS") or {}).get("Layers") or []
+        shared = 0
+        while shared < min(len(own), len(layers)) and own[shared] == layers[shared]:
+            shared += 1
+        most = max(most, shared)
+        if most == len(own):
+            break
+    # A later layer may have the diff_id of an earlier one, and then goes without a file like it: its chain is unknown.
+    omitted = frozenset(own[:most])
+    return omitted if not omitted & set(own[most:]) else frozenset()
+
+
+def _keeps_blobs(information: Mapping[str, Any]) -> bool:
+    """It is a daemon with containerd's image store, which needs every blob of an image to hand it on."""
+    status = information.get("DriverStatus") or ()
+    return any("containerd.snapshotter" in str(value) for pair in status for value in pair)
+
+
+def _load(client: DockerClient, pieces: Iterator[bytes]) -> None:
+    """Sends an archive; raises _Refused with the daemon's words, which come with status 200 when it read the start."""
+    from docker.errors import APIError
+
+    api: Any = client.api
+    try:
+        for line in api.load_image(pieces, quiet=True):
+            problem = line.get("errorDetail", {}).get("message") or line.get("error")
+            if problem:
+                raise _Refused(str(problem).strip())
+    except APIError as error:
+        raise _Refused(str(error.explanation or error)) from error
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause, since requests wraps urllib3, which wraps the operating system."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return str(getattr(error, "strerror", None) or error)

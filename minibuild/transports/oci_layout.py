@@ -1,0 +1,93 @@
+"""A directory that is an OCI image layout, as skopeo, buildah, umoci and containerd read and write it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from minibuild.errors import UsageError
+from minibuild.events import Progress, Transferred
+from minibuild.oci import Descriptor, Image, Platform, Reference
+from minibuild.store.blobs import Blobs, disk_explained
+from minibuild.store.images import replace_file
+from minibuild.store.layout import (
+    INDEX_FILE,
+    LAYOUT,
+    LAYOUT_FILE,
+    Documents,
+    entries_of,
+    names_of,
+    read_index,
+    write_index,
+)
+from minibuild.store.locks import locked
+from minibuild.transports.base import LayerContents
+from minibuild.transports.files import Directory
+from minibuild.transports.layout import Layout
+
+_BLOCK = 1 << 20
+
+
+class OciLayout:
+    """A layout by its path; ``pin`` chooses one of its images, by tag, full name or digest, whatever is asked for."""
+
+    def __init__(self, path: Path, pin: str = "") -> None:
+        self._path = path
+        self._layout = Layout(Directory(path), pin)
+
+    @classmethod
+    def at(cls, words: str) -> Self:
+        """``path``, ``path:tag``, ``path@sha256:…``: the longest path that exists is the path."""
+        if Path(words).exists():
+            return cls(Path(words))
+        path, at, digest = words.partition("@")
+        head, _, tag = path.partition(":")
+        if Path(path).exists():
+            return cls(Path(path), f"{at}{digest}")
+        return cls(Path(head), f"{tag}{at}{digest}")
+
+    def resolve(self, reference: Reference, platform: Platform) -> Image:
+        return self._layout.resolve(reference, platform)
+
+    def open(self, descriptor: Descriptor) -> BinaryIO:
+        return self._layout.open(descriptor)
+
+    def images(self, platform: Platform) -> Iterator[tuple[tuple[Reference, ...], Image]]:
+        """All images for a platform, each with its names."""
+        return self._layout.images(platform)
+
+    def export(self, image: Image, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
+        """Adds the image to the layout, which is made if need be; an image of the same tag loses it."""
+        if self._path.exists() and not self._path.is_dir():
+            raise UsageError(f"{self._path} is a file, wanted a directory")
+        with disk_explained(self._path):
+            self._path.mkdir(parents=True, exist_ok=True)
+            blobs = Blobs(self._path, self._path)
+            blobs.make()
+            for layer in image.layers:
+                if not blobs.has(layer.descriptor):
+                    _copy(layer.descriptor, blobs, contents, progress)
+            blobs.add(image.raw_config)
+            blobs.add(image.raw_manifest)
+            self._name(image, names)
+
+    def _name(self, image: Image, names: Sequence[Reference]) -> None:
+        index, layout = self._path / INDEX_FILE, self._path / LAYOUT_FILE
+        with suppress(FileExistsError), layout.open("xb") as file:
+            file.write(LAYOUT)
+        with locked(layout):
+            before: Documents = read_index(index.read_bytes(), str(index)) if index.exists() else []
+            after = entries_of(image, names)
+            taken = {names_of(entry) for entry in after} - {()}
+            kept = [entry for entry in before if names_of(entry) not in taken and entry not in after]
+            replace_file(index, write_index([*kept, *after]))
+
+
+def _copy(descriptor: Descriptor, blobs: Blobs, contents: LayerContents, progress: Progress) -> None:
+    with contents.open(descriptor) as stream, blobs.writer() as writer:
+        while block := stream.read(_BLOCK):
+            writer.write(block)
+            progress(Transferred(0, descriptor.digest.short, writer.size, descriptor.size))
+        writer.commit(descriptor)
