@@ -16,7 +16,6 @@ from urllib.parse import urlencode
 from minibuild.errors import RegistryError
 from minibuild.registry.connections import Answer
 from minibuild.registry.endpoints import objection, origin
-from minibuild.registry.failures import refusal
 from minibuild.registry.session import Session, place
 
 _LARGEST_ANSWER = 1 << 20
@@ -62,27 +61,20 @@ class Authorizer:
         self._tokens: dict[tuple[object, str], _Token] = {}
         self._lock = threading.Lock()
 
-    def get(self, url: str, headers: Mapping[str, str], scope: str) -> Answer:
-        """The registry's answer, of a status of 2xx; the caller closes it. The scope names what is asked for, as in
-        ``repository:library/node:pull``.
+    def get(self, url: str, headers: Mapping[str, str], scope: str, limit: int | None = None) -> Answer:
+        """The registry's answer, of a status of 2xx, as ``Session.get`` gives it. The scope names what is asked for, as
+        in ``repository:library/node:pull``.
         """
         key = (origin(url), scope)
         token = self._held(key)
-        answer = self._session.get(url, _with_token(headers, token))
-        if answer.status != 401:
-            return answer
-        with answer:
-            unauthorized = refusal(answer.status, answer.headers, answer.body(_LARGEST_ANSWER))
-        # Whoever we were sent on to by the registry has no business to ask for a token.
-        if origin(answer.url) != key[0]:
-            raise unauthorized
-        token = self._renewed(key, answer, refused=token)
-        if not token:
-            raise unauthorized
-        answer = self._session.get(url, _with_token(headers, token))
+        answer = self._session.get(url, _with_token(headers, token), limit)
+        # Whoever the registry sent us on to has no business to make us fetch a token.
+        if answer.status == 401 and origin(answer.url) == key[0]:
+            token = self._renewed(key, answer, refused=token)
+            if token:
+                answer = self._session.get(url, _with_token(headers, token), limit)
         if answer.status == 401:
-            with answer:
-                raise refusal(answer.status, answer.headers, answer.body(_LARGEST_ANSWER))
+            raise answer.refusal()
         return answer
 
     def _held(self, key: tuple[object, str]) -> str:
@@ -108,12 +100,10 @@ class Authorizer:
             raise RegistryError(f"it wants a token from {place(realm)}, {reason}")
         query = {"service": challenge.parameters.get("service", ""), "scope": challenge.parameters.get("scope", scope)}
         given = urlencode({name: value for name, value in query.items() if value})
-        answer = self._session.get(f"{realm}{'&' if '?' in realm else '?'}{given}", {})
-        with answer:
-            body = answer.body(_LARGEST_ANSWER)
+        answer = self._session.get(f"{realm}{'&' if '?' in realm else '?'}{given}", {}, _LARGEST_ANSWER)
         if answer.status == 401:
-            raise refusal(answer.status, answer.headers, body)
-        return _parse_token(body, realm)
+            raise answer.refusal()
+        return _parse_token(answer.content, realm)
 
 
 def _with_token(headers: Mapping[str, str], token: str) -> Mapping[str, str]:

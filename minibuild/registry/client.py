@@ -100,22 +100,26 @@ class Client:
         raise _together(what, failures) from list(failures.values())[-1]
 
     def _get(
-        self, endpoint: Endpoint, reference: Reference, path: tuple[str, str], headers: Mapping[str, str]
+        self,
+        endpoint: Endpoint,
+        reference: Reference,
+        path: tuple[str, str],
+        headers: Mapping[str, str],
+        limit: int | None = None,
     ) -> Answer:
         scope = f"repository:{endpoint.prefix}{reference.repository}:pull"
-        return self._authorizer.get(endpoint.url(reference.repository, *path), headers, scope)
+        return self._authorizer.get(endpoint.url(reference.repository, *path), headers, scope, limit)
 
     def _manifest(self, endpoint: Endpoint, reference: Reference) -> bytes:
         path = ("manifests", reference.digest or reference.tag)
-        with self._get(endpoint, reference, path, {"Accept": ", ".join(_MANIFESTS)}) as answer:
-            raw = answer.body(LARGEST_MANIFEST)
-        if len(raw) > LARGEST_MANIFEST:
+        answer = self._get(endpoint, reference, path, {"Accept": ", ".join(_MANIFESTS)}, LARGEST_MANIFEST)
+        if len(answer.content) > LARGEST_MANIFEST:
             raise RegistryError(f"the manifest has more than the {LARGEST_MANIFEST} bytes allowed")
         promised = answer.headers.get("Docker-Content-Digest", "")
         for wanted in (reference.digest, promised if promised.startswith("sha256:") else ""):
             if wanted:
-                verify(wanted, Digest.of(raw))
-        return raw
+                verify(wanted, Digest.of(answer.content))
+        return answer.content
 
     def _document(self, endpoint: Endpoint, reference: Reference, descriptor: Descriptor) -> bytes:
         with self._download(endpoint, reference, descriptor) as download:
@@ -139,8 +143,8 @@ class Client:
         """What else there is by that name, if the registry itself cares to say."""
         *_, endpoint = endpoints(reference.registry, self._mirrors)
         try:
-            with self._get(endpoint, reference, ("tags", f"list?n={_MOST_TAGS}"), {}) as answer:
-                tags = json.loads(answer.body(LARGEST_MANIFEST))["tags"]
+            answer = self._get(endpoint, reference, ("tags", f"list?n={_MOST_TAGS}"), {}, LARGEST_MANIFEST)
+            tags = json.loads(answer.content)["tags"]
         except (RegistryError, ValueError, TypeError, KeyError, RecursionError):
             return f"there is no repository {reference.repository}"
         tags = [printable(tag) for tag in tags or () if isinstance(tag, str)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakSet
 
 from minibuild.errors import RegistryError
-from minibuild.registry.failures import Cut, Unreachable, printable
+from minibuild.registry.failures import Cut, Refusal, Unreachable, printable, refusal
 from minibuild.registry.proxies import proxy_for
 from minibuild.version import __version__
 
@@ -131,6 +131,7 @@ class Answer:
         self.url = url
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
+        self.content = b""
         self._response = response
         self._connections = connections
 
@@ -145,13 +146,18 @@ class Answer:
             self._connections.check()
             raise _failure(error, "") from error
 
-    def body(self, limit: int) -> bytes:
-        """The whole body; one byte more than the limit if it is longer than that."""
+    def load(self, limit: int) -> None:
+        """Reads the whole body into ``content``, or one byte more than the limit if it is longer, and closes."""
         pieces, room = [], limit + 1
-        while room and (piece := self.read(room)):
-            pieces.append(piece)
-            room -= len(piece)
-        return b"".join(pieces)
+        with self:
+            while room and (piece := self.read(room)):
+                pieces.append(piece)
+                room -= len(piece)
+        self.content = b"".join(pieces)
+
+    def refusal(self) -> Refusal:
+        """What it says, once loaded, as an error."""
+        return refusal(self.status, self.headers, self.content)
 
     def close(self) -> None:
         """Lets go of the connection: for the next request if everything was read, else for good."""

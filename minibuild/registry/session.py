@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 from minibuild.errors import RegistryError
 from minibuild.registry.connections import Answer, Connections
 from minibuild.registry.endpoints import objection, origin
-from minibuild.registry.failures import Cut, refusal
+from minibuild.registry.failures import Cut
 
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -47,24 +47,27 @@ class Session:
         self.connections = connections
         self.patience = patience
 
-    def get(self, url: str, headers: Mapping[str, str]) -> Answer:
-        """The answer with a status of 2xx or 401; the caller closes it. Raises Refusal for any other status."""
+    def get(self, url: str, headers: Mapping[str, str], limit: int | None = None) -> Answer:
+        """The answer with a status of 2xx or 401. Given a limit, its content is there already (one byte more than
+        the limit if it is longer); else the caller reads and closes it. Raises Refusal for any other status.
+        """
         for attempt in range(1, self.patience.attempts + 1):
             last = attempt == self.patience.attempts
             try:
                 answer = self._follow(url, headers)
+                good = 200 <= answer.status < 300
+                if limit is not None or not good:
+                    answer.load(limit if limit is not None and good else _SHORT)
             except Cut:
                 if last:
                     raise
                 self.connections.sleep(self.patience.pause(attempt))
                 continue
-            if 200 <= answer.status < 300 or answer.status == 401:
+            if good or answer.status == 401:
                 return answer
-            with answer:
-                failure = refusal(answer.status, answer.headers, answer.body(_SHORT)[:_SHORT])
-                wait = _retry_after(answer.headers)
+            wait = _retry_after(answer.headers)
             if last or answer.status not in _PASSING or wait > self.patience.longest_s:
-                raise failure
+                raise answer.refusal()
             self.connections.sleep(wait or self.patience.pause(attempt))
         raise AssertionError("unreachable")
 
@@ -74,9 +77,8 @@ class Session:
             answer = self.connections.get(url, headers)
             if answer.status not in _REDIRECTS:
                 return answer
-            with answer:
-                target = urljoin(url, answer.headers.get("Location", ""))
-                answer.body(_SHORT)
+            answer.load(_SHORT)
+            target = urljoin(url, answer.headers.get("Location", ""))
             if reason := objection(url, target):
                 raise RegistryError(f"it sends us to {place(target)}, {reason}")
             if origin(target) != origin(url):

@@ -179,6 +179,12 @@ def test_what_may_pass_is_asked_again(server: RegistryServer, fault: object) -> 
     assert len(server.requests) == 3
 
 
+def test_a_manifest_that_is_cut_is_asked_for_again(server: RegistryServer) -> None:
+    digest = server.add_image("app:1")
+    server.fail("manifests", cuts(50), cuts(0))
+    assert Digest.of(client_of().manifest(at(server, "app:1"))) == digest
+
+
 def test_a_registry_that_never_recovers_is_given_up(server: RegistryServer) -> None:
     server.fail("manifests", *[refuses(503, "UNAVAILABLE", "come back later")] * 9)
     with pytest.raises(RegistryError, match="503 UNAVAILABLE: come back later"):

@@ -209,6 +209,8 @@ class RegistryServer:
             return Reply(
                 401, {"WWW-Authenticate": f"Bearer {challenge}"}, _error("UNAUTHORIZED", "authentication required")
             )
+        if path == "/v2/":
+            return Reply(body=b"{}")
         if found := re.fullmatch(r"/v2/(.+)/blobs/(sha256:[0-9a-f]+)", path):
             return self._blob(self.blobs.get(found[2]), request.headers.get("Range", ""))
         if found := re.fullmatch(r"/v2/(.+)/manifests/(.+)", path):
