@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar, Protocol, Self
 
 from minibuild.layers.entry import Change
+from minibuild.layers.index import Index
 
 
 class Workspace(Protocol):
-    """A writable tree on top of a chain."""
+    """A writable tree on top of a chain. No device on it can be opened."""
 
     root: Path
     """The mounted tree. Only the thread that entered the workspace sees the mount."""
@@ -25,7 +26,7 @@ class Committed(Protocol):
 
     def changes(self) -> Iterator[Change]:
         """The difference to its parent as a layer's entries, in the order of their paths, files with what opens
-        their content.
+        their content; ``difference`` says what counts.
 
         May be called from any thread, while other workspaces stand on it.
         """
@@ -47,8 +48,10 @@ class Snapshotter(Protocol):
     def __contains__(self, chain: str) -> bool:
         """It has this tree, whole."""
 
-    def import_layer(self, chain: str, parent: str | None, layer: BinaryIO) -> None:
-        """Makes a tree out of an uncompressed layer tar on top of its parent's. An existing one stays as it is."""
+    def import_layer(self, chain: str, parent: str | None, layer: BinaryIO) -> Index | None:
+        """Makes a tree out of an uncompressed layer tar, read to its end, on top of its parent's; answers the layer's
+        index. One that is there already stays as it is: None, and nothing is read.
+        """
 
     def view(self, chain: str | None) -> AbstractContextManager[Path]:
         """The tree, mounted read-only; None is the empty tree."""

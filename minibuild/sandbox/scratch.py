@@ -1,0 +1,93 @@
+"""Directories for work in progress: thrown away at the end, and by a later process if this one is killed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def scratch_directory(base: Path) -> Iterator[Path]:
+    """A fresh directory in ``base``, removed at the end unless it was moved away. A lock that dies with us tells
+    ``sweep`` that it is in use.
+    """
+    with _locked(base):
+        path = base / f"{os.getpid()}-{os.urandom(6).hex()}"
+        path.mkdir(mode=0o700)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield path
+    finally:
+        try:
+            if path.exists():
+                remove_tree(path)
+        finally:
+            os.close(descriptor)
+
+
+def sweep(base: Path) -> None:
+    """Removes what processes that are no more have left in ``base``."""
+    dead: list[tuple[Path, int]] = []
+    with _locked(base):
+        for name in os.listdir(base):
+            with suppress(OSError):
+                descriptor = os.open(base / name, os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    os.close(descriptor)
+                else:
+                    dead.append((base / name, descriptor))
+    for path, descriptor in dead:
+        with suppress(OSError):
+            remove_tree(path)
+        os.close(descriptor)
+
+
+@contextmanager
+def _locked(base: Path) -> Iterator[None]:
+    base.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(base / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def remove_tree(path: Path) -> None:
+    """Removes a directory with all in it, following no link.
+
+    Directories found on the way are moved up beside their top, so that a tree nested a thousand deep takes neither
+    recursion nor paths longer than the kernel's.
+    """
+    top = os.fspath(path)
+    aside = f"{top}/.{os.urandom(6).hex()}"
+    pending = [top]
+    moved = 0
+    while pending:
+        directory = pending[-1]
+        with os.scandir(_opened_up(directory)) as items:
+            entries = list(items)
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.path)
+            elif directory == top:
+                pending.append(entry.path)
+            else:
+                moved += 1
+                os.rename(_opened_up(entry.path), f"{aside}-{moved}")
+                pending.append(f"{aside}-{moved}")
+        if pending[-1] == directory:
+            os.rmdir(pending.pop())
+
+
+def _opened_up(directory: str) -> str:
+    # Root needs no permission; whoever is not root owns what it made, but may have made it 0000.
+    if os.geteuid() != 0:
+        os.chmod(directory, 0o700)
+    return directory

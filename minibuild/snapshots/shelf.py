@@ -1,0 +1,75 @@
+"""The directory in which a snapshotter keeps its trees: one directory a chain, made elsewhere and renamed when whole.
+
+``<shelf>/<chain>/fs`` is what it keeps, ``parent`` the name of its parent; ``<shelf>/.new/`` is work in progress.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from minibuild.sandbox.scratch import scratch_directory, sweep
+
+_CHAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Chains by name, on disk. Several processes may use one."""
+
+    root: Path
+
+    @classmethod
+    def open(cls, root: Path) -> Shelf:
+        """The shelf in a directory; sweeps what killed builds have left there."""
+        sweep(root / ".new")
+        return cls(root)
+
+    def __contains__(self, chain: str) -> bool:
+        return self.directory(chain).is_dir()
+
+    def directory(self, chain: str) -> Path:
+        """Where a chain is kept."""
+        if not _CHAIN.fullmatch(chain):
+            raise ValueError(f"{chain!r} can't name a chain")
+        return self.root / chain.replace(":", "-")
+
+    def files(self, chain: str) -> Path:
+        """Where a chain's files are."""
+        return self.directory(chain) / "fs"
+
+    def parent(self, chain: str) -> str | None:
+        """The chain that a chain stands on."""
+        return (self.directory(chain) / "parent").read_text() or None
+
+    def lineage(self, chain: str | None) -> Iterator[str]:
+        """A chain and those it stands on, the newest first."""
+        while chain is not None:
+            yield chain
+            chain = self.parent(chain)
+
+    def new(self) -> AbstractContextManager[Path]:
+        """A directory for a chain in the making, thrown away unless it is published."""
+        return scratch_directory(self.root / ".new")
+
+    def publish(self, made: Path, chain: str, parent: str | None) -> None:
+        """Gives what was made its name. Where somebody else was first, theirs stays."""
+        (made / "parent").write_text(parent or "")
+        try:
+            os.rename(made, self.directory(chain))
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+
+    def remove(self, chain: str) -> None:
+        """Forgets a chain; one that isn't there is fine."""
+        with self.new() as directory:
+            try:
+                os.rename(self.directory(chain), directory / "removed")
+            except FileNotFoundError:
+                return
