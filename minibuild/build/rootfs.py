@@ -35,11 +35,13 @@ class RootFilesystems:
         self, layers: Sequence[ChainedLayer], mount_points: Sequence[str]
     ) -> AbstractContextManager[Workspace]:
         """A writable tree of these layers, oldest first; ``mount_points`` can be bound over without a trace."""
-        return self.snapshotter.workspace(self._chain(layers), mount_points)
+        del mount_points  # the runtime makes what is missing, and removes it
+        return self.snapshotter.workspace(self._chain(layers))
 
     def view(self, layers: Sequence[ChainedLayer], mount_points: Sequence[str] = ()) -> AbstractContextManager[Path]:
         """The tree of these layers, read-only."""
-        return self.snapshotter.view(self._chain(layers), mount_points)
+        del mount_points
+        return self.snapshotter.view(self._chain(layers))
 
     def _chain(self, layers: Sequence[ChainedLayer]) -> str | None:
         missing = []
