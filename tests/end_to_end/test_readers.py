@@ -6,6 +6,7 @@ import io
 import json
 import os
 import subprocess
+import sysconfig
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.e2e
 # Everything a layer can hold and everything a later layer can take away.
 DOCKERFILE = """\
 FROM debian:bookworm
+LABEL of=readers
 RUN mkdir -p /t/gone /t/emptied /t/becomes-file /t/deep/er && cd /t \\
  && echo 1 > gone/file && echo 2 > emptied/file && echo 3 > becomes-file/inside && echo 4 > becomes-directory \\
  && echo 5 > first && ln first second && ln -s first link && ln -s /nowhere dangling && mkfifo pipe \\
@@ -168,6 +170,30 @@ def test_skopeo_copies_every_blob_and_checks_it(built: Tree, tmp_path: Path) -> 
     run("skopeo", "copy", f"oci:{built.layout}", f"docker-archive:{tmp_path}/copy.tar:readers:2")
     with tarfile.open(tmp_path / "copy.tar") as copy:
         assert built.image_id.removeprefix("sha256:") + ".json" in copy.getnames()
+
+
+def test_container_structure_test_finds_the_archive_in_order(built: Tree, tmp_path: Path) -> None:
+    wanted = {
+        "schemaVersion": "2.0.0",
+        "fileExistenceTests": [
+            {
+                "name": "copied",
+                "path": "/t/copied",
+                "shouldExist": True,
+                "permissions": "-rw-r-----",
+                "uid": 7,
+                "gid": 8,
+            },
+            {"name": "gone", "path": "/t/gone", "shouldExist": False},
+        ],
+        "fileContentTests": [{"name": "both names", "path": "/t/first", "expectedContents": ["5\n12"]}],
+        "metadataTest": {"cmd": ["bash"], "labels": [{"key": "of", "value": "readers"}]},
+    }
+    # YAML is a superset of JSON.
+    (tmp_path / "wanted.yaml").write_text(json.dumps(wanted))
+    program = Path(sysconfig.get_path("scripts"), "container-structure-test")
+    archive = ("--driver", "tar", "--image", str(built.archive))
+    run(str(program), "test", *archive, "--config", str(tmp_path / "wanted.yaml"))
 
 
 def test_podman_loads_and_runs_it(built: Tree, tmp_path: Path) -> None:
