@@ -16,7 +16,6 @@ from minibuild.layers.compression import decompressed, is_archive
 from minibuild.layers.entry import Entry, Kind
 from minibuild.layers.unpack import read_index
 
-_HEAD = 64 * 1024
 _BLOCK = 1 << 20
 
 
@@ -76,7 +75,7 @@ def _plain(file: object) -> BinaryIO:
 
 def _looks_like_one(selected: Selected) -> bool:
     with selected.tree.opener(selected.entry)() as file:
-        return is_archive(file.read(_HEAD))
+        return is_archive(file)
 
 
 def _part(path: Path, offset: int, size: int) -> BinaryIO:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from minibuild.build.accounts import accounts_in
 from minibuild.build.rootfs import RootFilesystems, chained
-from minibuild.build.running import mount_points, network_files
+from minibuild.build.running import network_files
 from minibuild.build.threads import in_thread
 from minibuild.errors import UnavailableError, UsageError
 from minibuild.instructions.base import DEFAULT_PATH
@@ -71,9 +71,8 @@ def _run(
 
     runtime = runtimes.choose(request.runtime or None, store.root / "runtimes.json")
     roots = RootFilesystems(store, snapshots.choose(store.root, request.snapshotter or None))
-    points = (*mount_points(), *(volume.target for volume in request.volumes))
     config = request.image.config.config
-    with roots.workspace(chained(request.image), points) as workspace, network_files(store.scratch) as etc:
+    with roots.workspace(chained(request.image)) as workspace, network_files(store.scratch) as etc:
         account = accounts_in(workspace.root).account(request.user or config.user)
         process = Process(
             arguments=arguments,

@@ -268,8 +268,7 @@ class Engine:
     ) -> Callable[[], Iterable[Change]]:
         """Runs a command on top of layers and seals the tree under a chain; answers what lists its changes."""
         runtime = self._runtime
-        points = running.mount_points(effect.files)
-        with self._root_filesystems.workspace(layers, points) as workspace:
+        with self._root_filesystems.workspace(layers) as workspace:
             account = accounts_in(workspace.root).account(effect.user)
             with running.process(effect, account, self.store.scratch) as process:
                 running.run(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 
 from minibuild.build.committing import ChainedLayer
 from minibuild.oci import Digest, Image
@@ -31,17 +30,9 @@ class RootFilesystems:
     store: Store
     snapshotter: Snapshotter
 
-    def workspace(
-        self, layers: Sequence[ChainedLayer], mount_points: Sequence[str]
-    ) -> AbstractContextManager[Workspace]:
-        """A writable tree of these layers, oldest first; ``mount_points`` can be bound over without a trace."""
-        del mount_points  # the runtime makes what is missing, and removes it
+    def workspace(self, layers: Sequence[ChainedLayer]) -> AbstractContextManager[Workspace]:
+        """A writable tree of these layers, oldest first."""
         return self.snapshotter.workspace(self._chain(layers))
-
-    def view(self, layers: Sequence[ChainedLayer], mount_points: Sequence[str] = ()) -> AbstractContextManager[Path]:
-        """The tree of these layers, read-only."""
-        del mount_points
-        return self.snapshotter.view(self._chain(layers))
 
     def _chain(self, layers: Sequence[ChainedLayer]) -> str | None:
         missing = []

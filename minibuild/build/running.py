@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from minibuild.build.accounts import Account
 from minibuild.errors import CommandFailed
 from minibuild.events import Stream
-from minibuild.instructions.effects import InlineFile, RunCommand
+from minibuild.instructions.effects import RunCommand
 from minibuild.runtimes.base import Cancellation, Mount, Process
 from minibuild.source import Span
 
@@ -24,11 +24,6 @@ _HINTS = {
     126: "the file is there but can't be executed: is it for another platform, or a script without '#!'?",
     137: "it was killed (SIGKILL): often for want of memory",
 }
-
-
-def mount_points(files: Sequence[InlineFile] = ()) -> tuple[str, ...]:
-    """The paths of the tree that are bound over while a command runs."""
-    return (RESOLV_CONF, HOSTS, HOSTNAME, *(file.path for file in files))
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from minibuild.build.accounts import Account, Accounts
 from minibuild.errors import ImageError
 
 IMAGE = Accounts(
-    b"root:x:0:0:root:/root:/bin/sh\n# comment\nwww:x:33:34:www:/var/www:/bin/false\napp:x:1000:1001::/home/app:\nbroken\n",
+    b"root:x:0:0:root:/root:/bin/sh\n# comment\nwww:x:33:34:www:/var/www:/bin/false\n"
+    b"app:x:1000:1001::/home/app:\nbroken\n",
     b"root:x:0:\nstaff:x:50:app,www\nwww:x:34:\ndocker:x:998:app\n",
 )
 

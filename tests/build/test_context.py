@@ -1,0 +1,113 @@
+"""The context is what the ignore file leaves of a directory, and never more than the directory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from minibuild.build.context import DirectoryContext, open_context, read_dockerfile
+from minibuild.build.ignore import IgnoreFile
+from minibuild.errors import ContextError, Finding
+from minibuild.source import Source
+
+
+def tree(root: Path, *paths: str) -> Path:
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(path)
+    return root
+
+
+def ignoring(root: Path, text: str) -> DirectoryContext:
+    return DirectoryContext(root, IgnoreFile.parse(Source(".dockerignore", text)))
+
+
+def paths(context: DirectoryContext) -> list[str]:
+    return [entry.path for entry in context.walk("")]
+
+
+def test_ignored_files_are_not_there(tmp_path: Path) -> None:
+    context = ignoring(tree(tmp_path, "a.py", "b.md", "d/c.md"), "**/*.md\n")
+    assert paths(context) == ["a.py", "d"]
+    assert context.find("d/c.md") is None
+
+
+def test_an_ignored_directory_is_there_for_what_is_brought_back(tmp_path: Path) -> None:
+    context = ignoring(tree(tmp_path, "d/keep/x", "d/drop/y", "e/z"), "*\n!d/keep\n")
+    assert paths(context) == ["d", "d/keep", "d/keep/x"]
+
+
+def test_links_out_of_the_context_stay_inside(tmp_path: Path) -> None:
+    root = tree(tmp_path / "context", "etc/passwd")
+    (root / "abs").symlink_to("/etc/passwd")
+    (root / "up").symlink_to("../../../../etc")
+    context = DirectoryContext(root)
+    found = context.find("abs")
+    assert found is not None
+    assert context.opener(found)().read() == b"etc/passwd"
+    assert context.find("up/passwd") == context.find("etc/passwd")
+
+
+def test_links_in_a_circle_are_not_there(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    assert DirectoryContext(tmp_path).find("a") is None
+
+
+def test_a_link_to_what_is_ignored_leads_nowhere(tmp_path: Path) -> None:
+    root = tree(tmp_path, "secret")
+    (root / "link").symlink_to("secret")
+    assert ignoring(root, "secret\n").find("link") is None
+
+
+def test_a_fifo_is_left_out_and_told(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    findings: list[Finding] = []
+    context = DirectoryContext(tmp_path, report=findings.append)
+    assert context.find("pipe") is None
+    assert [finding.rule for finding in findings] == ["SpecialFileInContext"]
+
+
+def test_what_is_absent_is_explained_by_the_line_that_ignores_it(tmp_path: Path) -> None:
+    context = ignoring(tree(tmp_path, "src/app.py"), "# comment\n**/*.py\n")
+    assert context.explain_absence("src/app.py") == ".dockerignore line 2 (**/*.py) leaves it out"
+
+
+def test_what_is_absent_is_explained_by_a_neighbour_of_other_case(tmp_path: Path) -> None:
+    assert DirectoryContext(tree(tmp_path, "src/App.py")).explain_absence("src/app.py") == "did you mean src/App.py?"
+
+
+def test_names_that_are_no_unicode_are_copied_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9")).write_text("x")
+    assert paths(DirectoryContext(tmp_path)) == [os.fsdecode(b"caf\xe9")]
+
+
+def test_the_dockerfile_is_found_whatever_its_case(tmp_path: Path) -> None:
+    (tmp_path / "dockerfile").write_text("FROM scratch\n")
+    source, _ = read_dockerfile(tmp_path, "")
+    assert (source.name, source.text) == ("dockerfile", "FROM scratch\n")
+
+
+def test_an_ignore_file_of_the_dockerfile_s_own_goes_before(tmp_path: Path) -> None:
+    tree(tmp_path, "x.Dockerfile", "a", "b")
+    (tmp_path / ".dockerignore").write_text("a\n")
+    (tmp_path / "x.Dockerfile.dockerignore").write_text("b\n")
+    _, ignore = read_dockerfile(tmp_path, str(tmp_path / "x.Dockerfile"))
+    assert (ignore.excludes("a"), ignore.excludes("b")) == (False, True)
+
+
+def test_a_missing_dockerfile_names_what_is_there(tmp_path: Path) -> None:
+    tree(tmp_path, "Dockerfile.prod")
+    with pytest.raises(ContextError, match="no Dockerfile at") as caught:
+        read_dockerfile(tmp_path, "")
+    assert "Dockerfile.prod" in caught.value.hint
+
+
+def test_a_file_is_no_context(tmp_path: Path) -> None:
+    tree(tmp_path, "f")
+    with pytest.raises(ContextError, match="is no directory"):
+        open_context(tmp_path / "f")
+    with pytest.raises(ContextError, match="no directory at"):
+        open_context(tmp_path / "missing")
