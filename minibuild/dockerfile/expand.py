@@ -205,7 +205,7 @@ class _Scanner:
             case "" | ":":
                 raise self._error(f"{self._value[start : start + 40]} has no }}", start, len(self._value))
         hint = f"${{{name}:-word}} gives a default" if modifier == ":=" else _MODIFIERS_HINT
-        raise self._error(f"modifier {modifier} is not one of Dockerfiles", at, self._at, hint)
+        raise self._error(f"modifier '{modifier}' is not one that Dockerfiles have", at, self._at, hint)
 
     def _name(self) -> Text:
         match = _NAME.match(self._value, self._at)
