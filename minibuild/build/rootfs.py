@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from minibuild.build.committing import ChainedLayer
 from minibuild.oci import Digest, Image
 from minibuild.oci.digest import chain_id
-from minibuild.snapshots.base import Snapshotter, Workspace
 from minibuild.store import Store
+
+if TYPE_CHECKING:
+    # A fully cached build mounts nothing, and must not pay for what could.
+    from minibuild.snapshots.base import Snapshotter, Workspace
 
 
 def chained(image: Image) -> tuple[ChainedLayer, ...]:
