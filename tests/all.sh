@@ -25,7 +25,7 @@ setpriv:util-linux
 npm:npm
 '
 has() { PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "$1" >/dev/null 2>&1; }
-as_root_on_debian() { [ "$(id -u)" = 0 ] && [ -e /etc/debian_version ]; }
+is_root() { [ "$(id -u)" = 0 ]; }
 
 missing='' packages=''
 for need in $needs; do
@@ -33,20 +33,18 @@ for need in $needs; do
     missing="$missing ${need%%:*}"
     packages="$packages ${need#*:}"
 done
-/usr/bin/env python3 -c 'import ensurepip, venv' 2>/dev/null || packages="$packages python3-venv"
-if [ -n "$packages" ]; then
-    if as_root_on_debian; then
-        apt-get -qq update
-        # shellcheck disable=SC2086
+python3 -c 'import ensurepip, venv' 2>/dev/null || packages="$packages python3-venv"
+if is_root && has apt-get; then
+    # A machine without package lists has nothing to install from, nor to make base images of.
+    if [ -n "$packages" ] || ! apt-cache show busybox-static >/dev/null 2>&1; then apt-get -qq update; fi
+    # shellcheck disable=SC2086  # words are meant
+    [ -z "$packages" ] ||
         DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $packages >/dev/null
-    else
-        echo "not installed, so tests that need them are skipped:$missing"
-        echo "on Debian: sudo apt-get install$packages"
-    fi
-elif ! as_root_on_debian && [ "$(id -u)" != 0 ]; then
-    echo 'not root, so tests that need a docker daemon of their own are skipped'
+else
+    [ -z "$missing" ] || echo "tests that need these programs will be skipped:$missing"
+    [ -z "$packages" ] || echo "on Debian: sudo apt-get install$packages"
+    is_root || echo 'tests that need root, such as those with a docker daemon of their own, will be skipped'
 fi
-if as_root_on_debian && ! apt-cache show busybox-static >/dev/null 2>&1; then apt-get -qq update; fi
 
 # tox takes the interpreters that it finds on PATH; pyenv keeps its own elsewhere.
 if has pyenv; then

@@ -79,7 +79,9 @@ class Minibuild:
         libraries.
         """
         user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--no-new-privs"]
-        reachable = subprocess.run([*user, sys.executable, "-c", ""], capture_output=True).returncode == 0
+        # setpriv starts its program while it may still do everything: env is the first that may not.
+        user.append("env")
+        reachable = subprocess.run([*user, sys.executable, "-c", "import json"], capture_output=True).returncode == 0
         libraries = [str(Path(minibuild.__file__).parent.parent), sysconfig.get_path("purelib")]
         plain = self.with_variables(HOME="/nonexistent")
         if not reachable:

@@ -45,8 +45,8 @@ def text(dockerfile: str) -> Mapping[str, str]:
 CASES = (
     Bad("no such context", 4, ("nowhere",), arguments=("{root}/nowhere",)),
     Bad("context is a file", 4, ("app.txt",), arguments=("{root}/app.txt",)),
-    Bad("no Dockerfile", 3, ("Dockerfile",), files={"app.txt": ""}),
-    Bad("no such Dockerfile", 3, ("Other.Dockerfile",), arguments=("-f", "Other.Dockerfile", "{root}")),
+    Bad("no Dockerfile", 4, ("Dockerfile",), files={"app.txt": ""}),
+    Bad("no such Dockerfile", 4, ("Other.Dockerfile",), arguments=("-f", "Other.Dockerfile", "{root}")),
     Bad("empty Dockerfile", 3, ("Dockerfile",), text("# nothing\n")),
     Bad("no FROM", 3, ("Dockerfile:1:1: error:", "FROM"), text("RUN true\n")),
     Bad(
@@ -69,7 +69,7 @@ CASES = (
     Bad("base in capitals", 3, ("BusyBox", "busybox"), text("FROM BusyBox\n")),
     Bad(
         "no such target",
-        3,
+        2,
         ("'biuld'", "did you mean"),
         text("FROM busybox AS build\n"),
         ("--target", "biuld", "{root}"),
@@ -225,7 +225,7 @@ def test_a_context_that_fills_the_disk_is_said_and_survived(tmp_path: Path, proj
     """
     done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=120)
     assert "first: 6" in done.stdout, done.stdout + done.stderr
-    assert "no space left" in done.stderr.lower()
+    assert f"{store}/tmp has no room left" in done.stderr
     assert "Traceback" not in done.stderr
     assert "second: 0" in done.stdout, done.stderr
 
