@@ -39,13 +39,13 @@ def test_an_index_is_the_same_bytes_each_time() -> None:
     "damage",
     [
         lambda raw: raw[:-9],
-        lambda raw: b"[]",
-        lambda raw: b"null",
+        lambda _: b"[]",
+        lambda _: b"null",
         lambda raw: raw.replace(b'"kinds":"d', b'"kinds":"?'),
         lambda raw: raw.replace(b'"kinds":"d', b'"kinds":"'),
         lambda raw: raw.replace(b'"format":', b'"format":9'),
         lambda raw: raw.replace(b"00ff", b"zzzz"),
-        lambda raw: b"[" * 100_000,
+        lambda _: b"[" * 100_000,
     ],
     ids=["cut", "list", "null", "kind", "short column", "format", "hex", "depth"],
 )
