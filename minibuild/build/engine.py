@@ -14,19 +14,19 @@ from minibuild.build.bases import Bases
 from minibuild.build.committing import ChainedLayer, Committer
 from minibuild.build.context import DirectoryContext, open_context, read_dockerfile
 from minibuild.build.journal import Activity, Journal
+from minibuild.build.origins import Origins
 from minibuild.build.request import BuildRequest, BuildResult
 from minibuild.build.rootfs import RootFilesystems
-from minibuild.build.selecting import Selected, fingerprint, select
 from minibuild.build.stage import StageBuild, StageResult
 from minibuild.build.threads import in_thread
 from minibuild.dockerfile import parse
-from minibuild.errors import UnavailableError, UsageError, blame, did_you_mean
+from minibuild.errors import UnavailableError, UsageError, did_you_mean
 from minibuild.events import Progress
-from minibuild.instructions.effects import CopyFiles, FromContext, FromImage, FromStage, Origin, RunCommand
-from minibuild.layers.entry import Change, Entry
+from minibuild.instructions.effects import FromStage, RunCommand
+from minibuild.layers.entry import Change
 from minibuild.layers.tree import Tree
 from minibuild.oci import Image, Platform
-from minibuild.plan import Options, Plan, Stage, Step, plan, step_key
+from minibuild.plan import Options, Plan, Stage, Step, plan
 from minibuild.plan.scope import PROXIES
 from minibuild.runtimes.base import Cancellation, Runtime
 from minibuild.store import Store
@@ -91,9 +91,6 @@ class Engine:
     bases: Bases
     committer: Committer
     _results: dict[int, StageResult] = field(default_factory=dict)
-    _selections: dict[int, tuple[Selected, ...]] = field(default_factory=dict)
-    _plan_keys: dict[int, str] = field(default_factory=dict)
-    _content_digests: dict[str, str] = field(default_factory=dict)
     _steps: int = 0
     _cached: int = 0
 
@@ -147,6 +144,10 @@ class Engine:
         names = {stage.name.lower(), str(stage.index)} - {""}
         return not self.request.no_cache and not names & {name.lower() for name in self.request.no_cache_stages}
 
+    def _is_cached_throughout(self, index: int) -> bool:
+        stage = self.plan.stages[index]
+        return self._uses_cache(stage) and all(map(self._is_cached_throughout, stage.needs))
+
     def _check_cache_filters(self) -> None:
         known = {stage.name.lower() for stage in self.plan.stages if stage.name}
         known |= {str(stage.index) for stage in self.plan.stages}
@@ -165,76 +166,23 @@ class Engine:
                         hint=f"build on {stage.platform}, or leave RUN out: COPY-only stages build for any platform",
                     )
 
-    # --- what keys are made of -------------------------------------------------------------------------------------
-
-    def origin_key(self, origin: Origin) -> str | None:
-        """What names the files of an origin before anything is built; None for the context, where files name
-        themselves.
-        """
-        match origin:
-            case FromContext():
-                return None
-            case FromStage(index):
-                return self._plan_key(index)
-            case FromImage(name):
-                return self.bases.lookup(name, self.request.platform).chain or "scratch"
-
-    def _plan_key(self, index: int) -> str:
-        """What a stage is asked to be, known before it is built."""
-        if index not in self._plan_keys:
-            stage = self.plan.stages[index]
-            image = stage.image.chain if stage.image else None
-            key = self._plan_key(stage.base.stage) if isinstance(stage.base, FromStage) else str(image or "scratch")
-            for step in stage.steps:
-                if isinstance(step.effect, CopyFiles):
-                    named = self.origin_key(step.effect.origin)
-                    files = named or fingerprint(self.selection(step, step.effect), self.content_digest)
-                    key = step_key(key, replace(step.effect, origin=FromContext()), {"files": files})[0]
-                elif step.effect is not None:
-                    key = step_key(key, step.effect, {})[0]
-            self._plan_keys[index] = key
-        return self._plan_keys[index]
-
-    def content_digest(self, selected: Selected, entry: Entry) -> str:
-        """The digest of a file's content: read once a build from the context, known of a layer's files."""
-        if selected.tree is not self.context:
-            return entry.digest
-        if entry.path not in self._content_digests:
-            self._content_digests[entry.path] = self.context.digest(entry)
-        return self._content_digests[entry.path]
-
-    def selection(self, step: Step, effect: CopyFiles) -> tuple[Selected, ...]:
-        """The files that a step copies; those of another stage make it be built."""
-        if id(step) not in self._selections:
-            with blame(step.statement.span):
-                self._selections[id(step)] = self._select(effect)
-        return self._selections[id(step)]
-
-    def _select(self, effect: CopyFiles) -> tuple[Selected, ...]:
-        match effect.origin:
-            case FromContext():
-                return select(
-                    effect, self.context, explain_absence=self.context.explain_absence, report=self.journal.warn
-                )
-            case FromStage(index):
-                name = self.plan.stages[index].name or str(index)
-                tree, absent = self.tree_of(self.stage(index).image), f"is not in stage {name!r}"
-            case FromImage(words):
-                tree = self.tree_of(self.bases.lookup(words, self.request.platform))
-                absent = f"is not in image {words!r}"
-        return select(
-            effect,
-            tree,
-            explain_absence=lambda path: near_names(tree, path),
-            report=self.journal.warn,
-            absent=absent,
+    @cached_property
+    def origins(self) -> Origins:
+        """The files that steps copy."""
+        return Origins(
+            self.plan,
+            self.context,
+            self.bases,
+            self.request.platform,
+            self.journal,
+            stage_image=lambda index: self.stage(index).image,
+            uses_cache=self._is_cached_throughout,
+            tree_of=self.tree_of,
         )
 
     def tree_of(self, image: Image) -> Tree:
         """An image's files, for looking things up and reading them."""
         return Tree([(layer, self.store.index(layer)) for layer in image.layers], self.store.open_tar)
-
-    # --- times -----------------------------------------------------------------------------------------------------
 
     @cached_property
     def created(self) -> str:
@@ -248,8 +196,6 @@ class Engine:
         if self.request.source_date_epoch is not None:
             return self.request.source_date_epoch
         return seconds_of(below.config.created)
-
-    # --- RUN -------------------------------------------------------------------------------------------------------
 
     @cached_property
     def _root_filesystems(self) -> RootFilesystems:
@@ -278,15 +224,6 @@ class Engine:
                     self.cancellation,
                 )
             return workspace.commit(chain).changes
-
-
-def near_names(tree: Tree, path: str) -> str:
-    """A hint that names what is called nearly like a path that isn't there."""
-    parent, _, name = path.rpartition("/")
-    if tree.find(parent) is None:
-        return near_names(tree, parent) if parent else ""
-    hint = did_you_mean(name, [entry.name for entry in tree.children(parent)])
-    return hint.replace("did you mean ", f"did you mean {parent}/") if hint and parent else hint
 
 
 def rfc3339(seconds: float) -> str:

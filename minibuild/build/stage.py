@@ -17,7 +17,7 @@ from minibuild.build.committing import ChainedLayer
 from minibuild.build.copying import Composition
 from minibuild.build.journal import Activity
 from minibuild.build.rootfs import chained
-from minibuild.build.selecting import Selected, fingerprint
+from minibuild.build.selecting import Selected
 from minibuild.errors import blame
 from minibuild.instructions.effects import CopyFiles, FromContext, MakeDirectory, RunCommand
 from minibuild.layers.tree import Tree
@@ -112,14 +112,13 @@ class StageBuild:
         """
         # Whence files come is told by the inputs: the same files from elsewhere are the same step.
         asked = replace(effect, origin=FromContext())
-        named = self.engine.origin_key(effect.origin)
+        named = self.engine.origins.name(effect.origin)
         by_name = () if named is None else (step_key(self.key, asked, {"origin": named}),)
         if by_name and self._find(step, by_name, activity):
             return
-        selection = self.engine.selection(step, effect)
-        by_files = step_key(self.key, asked, {"files": fingerprint(selection, self.engine.content_digest)})
+        by_files = step_key(self.key, asked, {"files": self.engine.origins.rows(step, effect)})
         if not self._find(step, (by_files, *by_name), activity):
-            self._keep(step, self._copy(effect, selection), (by_files, *by_name))
+            self._keep(step, self._copy(effect, self.engine.origins.selection(step, effect)), (by_files, *by_name))
 
     def _find(self, step: Step, keys: Sequence[Key], activity: Activity) -> bool:
         """Takes the step from the cache if the first key has a record on this very parent."""
