@@ -11,6 +11,7 @@ from minibuild.instructions.base import StageState, body_of
 from minibuild.instructions.commands import CommandLine
 from minibuild.instructions.effects import InlineFile, RunCommand
 from minibuild.instructions.flags import FlagKind, Flags
+from minibuild.instructions.heredocs import file_name
 from minibuild.instructions.mounts import check_mount
 
 _FLAGS: dict[str, FlagKind] = {"mount": "list", "network": "word", "security": "word", "device": "list"}
@@ -80,7 +81,7 @@ def _command(statement: Statement) -> tuple[CommandLine, tuple[InlineFile, ...]]
         return CommandLine((_reassembled(statement.body.value, documents),), is_exec=False), ()
     if not lone.content.startswith("#!"):
         return CommandLine((lone.content,), is_exec=False), ()
-    script = InlineFile(f"{_SCRIPTS}/{lone.name}", lone.content.encode("utf-8", "surrogateescape"), 0o755)
+    script = InlineFile(f"{_SCRIPTS}/{file_name(lone)}", lone.content.encode("utf-8", "surrogateescape"), 0o755)
     return CommandLine((script.path,), is_exec=False), (script,)
 
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from minibuild.instructions.base import Instruction
 
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9_.-]*")
-_NO_TRIGGERS = ("FROM", "ONBUILD", "MAINTAINER")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ class Arg(WithoutEffect):
 class Onbuild(WithoutEffect):
     """``ONBUILD instruction``: kept in the image as text, carried out right after the FROM of images built on it.
 
-    Not FROM, ONBUILD or MAINTAINER. Source: Dockerfile reference, ONBUILD.
+    Not FROM, ONBUILD or MAINTAINER, as the parser sees to. Source: Dockerfile reference, ONBUILD.
     """
 
     keyword: ClassVar[str] = "ONBUILD"
@@ -125,7 +124,6 @@ class Onbuild(WithoutEffect):
         body_of(statement, "an instruction")
         trigger = statement.trigger
         assert trigger is not None, "a statement of ONBUILD with a body has its trigger"
-        check_trigger(trigger)
         return cls(parse(trigger), trigger_text(trigger))
 
     def configure(self, state: StageState) -> StageState:
@@ -133,12 +131,6 @@ class Onbuild(WithoutEffect):
 
     def describe(self, _state: StageState) -> str:
         return ""
-
-
-def check_trigger(trigger: Statement) -> None:
-    """Raises DockerfileError for an instruction that can't wait for another build."""
-    if trigger.keyword in _NO_TRIGGERS:
-        raise DockerfileError(f"ONBUILD can't hold {trigger.keyword}", span=trigger.keyword_span)
 
 
 def trigger_text(trigger: Statement) -> str:

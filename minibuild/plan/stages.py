@@ -15,7 +15,6 @@ from minibuild.errors import DockerfileError, Finding, ImageError, MinibuildErro
 from minibuild.instructions.base import DEFAULT_PATH, StageState
 from minibuild.instructions.effects import FromImage, FromStage
 from minibuild.instructions.origin import report_near_stage
-from minibuild.instructions.stage import check_trigger
 from minibuild.oci import ContainerConfig, Image, Platform, Reference
 from minibuild.plan.scope import PROXIES, global_scope, is_predefined
 from minibuild.plan.sections import Section, Sections, cut
@@ -217,7 +216,6 @@ class _Planner:
             try:
                 statement = parse_trigger(text, f"ONBUILD of {name}")
                 with blame(statement.span):
-                    check_trigger(statement)
                     yield statement, instructions.parse(statement)
             except DockerfileError as error:
                 self.errors.append(error)
