@@ -15,7 +15,7 @@ _TOKEN = re.compile(
     rf"|[^{SPACES}'\"\\<]+|<",
     re.DOTALL,
 )
-_MARKER = re.compile(r"([0-9]*)<<(-?)[ \t\n\f\r]*([^<]+)")
+_MARKER = re.compile(r"([0-9]*)<<(-?)[ \t\n\f\r]*([^<]*)")
 _QUOTED = re.compile(r"'([^']*)'|\"((?:\\.|[^\"\\])*)\"|\\(.)|[^'\"\\]+", re.DOTALL)
 _ESCAPED = re.compile(r"\\([\"$\\])")
 

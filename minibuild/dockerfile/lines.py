@@ -13,7 +13,7 @@ from minibuild.source import Source, Span
 LINE_LIMIT = 65535
 """The most bytes that BuildKit reads of a line, its end not counted."""
 
-_DIRECTIVE = re.compile(r"#[ \t]*([a-zA-Z][a-zA-Z0-9]*)[ \t]*=")
+_DIRECTIVE = re.compile(r"#[\t\f\r ]*([a-zA-Z][a-zA-Z0-9]*)[\t\f\r ]*=")
 _DIRECTIVES = ("syntax", "escape", "check")
 _DOCKER_SYNTAX = re.compile(r"(?:.*/)?docker/dockerfile(?:-upstream)?(?:[:@].*)?", re.DOTALL)
 
