@@ -100,7 +100,7 @@ def summary(result: BuildResult, tags: Sequence[Reference], outputs: Sequence[Ou
         ("image", image.id),
         ("digest", image.digest),
         *(("tag", tag.familiar()) for tag in tags),
-        ("size", f"{human_size(image.size)} in {len(image.layers)} layers"),
+        ("size", f"{human_size(image.size)} in {_counted(len(image.layers), 'layer')}"),
         ("steps", f"{result.cached} of {result.steps} cached"),
         *((output.type, output.destination) for output in outputs if output.destination),
     ]
@@ -111,6 +111,10 @@ def summary(result: BuildResult, tags: Sequence[Reference], outputs: Sequence[Ou
         if output.type == "docker" and output.is_file
     ]
     return "\n".join(lines)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _context(word: str) -> Path:

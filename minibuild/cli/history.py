@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from minibuild.cli.display.text import visible
 from minibuild.cli.finding import find_image
 from minibuild.cli.listing import listing
-from minibuild.cli.parser import Parser
+from minibuild.cli.parser import Parser, truth
 from minibuild.cli.session import Session
 from minibuild.cli.template_functions import Record
 from minibuild.cli.times import parse_time, since
@@ -34,13 +34,8 @@ def parser(_environment: Mapping[str, str]) -> Parser:
     add = parser.add_argument
     add("-q", "--quiet", action="store_true", help="print IDs alone; <missing> for steps that have none")
     add("--no-trunc", action="store_true", help="print whole IDs and commands")
-    add(
-        "-H",
-        "--human",
-        action="store_true",
-        default=True,
-        help="print sizes and times for people (default; --human=false)",
-    )
+    words = "sizes and times for people; --human=false: bytes and moments"
+    add("-H", "--human", type=truth, nargs="?", const=True, default=True, metavar="", help=words)
     add("--format", metavar="FORM", default="", help="table, json, or a Go template; fields: " + ", ".join(_HEADINGS))
     return parser
 

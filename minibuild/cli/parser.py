@@ -83,7 +83,7 @@ class Parser(argparse.ArgumentParser):
         name, equals, value = word.partition("=")
         action = self._option(name)
         if action.nargs == 0:
-            _switch(action.option_strings[-1], _truth(name, value) if equals else True, options)
+            _switch(action.option_strings[-1], _named_truth(name, value) if equals else True, options)
         elif equals or action.nargs == "?":
             options.append(word)
         else:
@@ -92,7 +92,7 @@ class Parser(argparse.ArgumentParser):
     def _take_short(self, word: str, rest: Iterator[str], options: list[str]) -> None:
         for place, letter in enumerate(word[1:], start=2):
             action = self._option(f"-{letter}")
-            if action.nargs == 0:
+            if action.nargs in (0, "?"):
                 _switch(action.option_strings[-1], True, options)
                 continue
             value = word[place:].removeprefix("=") or self._value(f"-{letter}", action, rest)
@@ -180,10 +180,18 @@ def _switch(name: str, value: bool, options: list[str]) -> None:
         options.append(name)
 
 
-def _truth(name: str, word: str) -> bool:
+def truth(word: str) -> bool:
+    """``true`` or ``false``, as pflag spells them; raises UsageError for anything else."""
     if word.lower() not in _TRUTHS:
-        raise UsageError(f"{name} wants true or false, got {word!r}")
+        raise UsageError(f"{word!r} is neither true nor false")
     return _TRUTHS[word.lower()]
+
+
+def _named_truth(name: str, word: str) -> bool:
+    try:
+        return truth(word)
+    except UsageError as error:
+        raise UsageError(f"{name} wants true or false, got {word!r}") from error
 
 
 def _listed(operands: Sequence[str]) -> str:

@@ -1,0 +1,38 @@
+"""Every command's ``--help``, to the letter. ``pytest tests/cli/test_help.py --update`` writes the files anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from minibuild.cli import COMMANDS
+from minibuild.cli.main import run
+
+GOLDEN = Path(__file__).parent / "help"
+
+
+@pytest.mark.parametrize("command", ["minibuild", *COMMANDS])
+def test_help_says_what_it_always_said(
+    command: str, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    words = ["--help"] if command == "minibuild" else [command, "--help"]
+    assert run(words, {}) == 0
+    shown = capsys.readouterr().out
+    golden = GOLDEN / f"{command}.txt"
+    if request.config.getoption("--update", default=False):
+        golden.write_text(shown)
+    assert shown == golden.read_text()
+
+
+@pytest.mark.parametrize("words", [[], ["-h"], ["help"], ["--root", "/x", "--help"]], ids=" ".join)
+def test_the_overview_is_shown_to_whoever_asks_for_nothing(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words, {}) == 0
+    assert capsys.readouterr().out == (GOLDEN / "minibuild.txt").read_text()
+
+
+def test_help_of_a_command_may_be_asked_for_first(capsys: pytest.CaptureFixture[str]) -> None:
+    run(["help", "tag"], {})
+    assert capsys.readouterr().out == (GOLDEN / "tag.txt").read_text()

@@ -1,0 +1,269 @@
+"""Command lines as Docker reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from minibuild.build.request import BuildRequest
+from minibuild.cli.build import outputs_of, request_of
+from minibuild.cli.build_options import build_parser
+from minibuild.cli.main import Call, call_of
+from minibuild.cli.outputs import Output
+from minibuild.cli.run import parser as run_parser
+from minibuild.errors import ContextError, MinibuildError, UsageError
+from minibuild.oci import Platform, Reference
+
+CALLS = {
+    ".": Call("build", (".",)),
+    "-t x .": Call("build", ("-t", "x", ".")),
+    "--root D .": Call("build", (".",), "D"),
+    "--root=D build .": Call("build", (".",), "D"),
+    "-D images -q": Call("images", ("-q",), None, True),
+    "images --root D": Call("images", ("--root", "D")),
+    "--version": Call("version", ()),
+    "version": Call("version", ()),
+    "./images": Call("build", ("./images",)),
+    "": Call("", ()),
+    "help run": Call("run", ("--help",)),
+}
+
+
+@pytest.mark.parametrize(("words", "call"), CALLS.items(), ids=CALLS)
+def test_a_command_line_is_cut_at_its_command_which_is_build_unless_said(words: str, call: Call) -> None:
+    assert call_of(words.split()) == call
+
+
+def request(*words: str, environment: Mapping[str, str] | None = None) -> BuildRequest:
+    """The request that words of ``build`` make."""
+    environment = environment or {}
+    return request_of(build_parser(environment).read(words), environment)
+
+
+BUILDS: Mapping[str, tuple[tuple[str, ...], str, object]] = {
+    "the context is here unless said": ((), "context", Path(".")),
+    "options may follow the context": ((".", "--no-cache"), "no_cache", True),
+    "a value may be glued": (("-fOther",), "dockerfile", "Other"),
+    "a value may follow an equals sign": (("-f=Other",), "dockerfile", "Other"),
+    "a long value may follow an equals sign": (("--file=Other",), "dockerfile", "Other"),
+    "a dash is a value": (("-f", "-"), "dockerfile", "-"),
+    "the last of several counts": (("--target", "a", "--target", "b"), "target", "b"),
+    "a switch may be set": (("--pull=true",), "pull", True),
+    "a switch may be unset": (("--pull", "--pull=false"), "pull", False),
+    "tags add up, each once": (
+        ("-t", "a", "--tag=b:1", "-t", "a:latest"),
+        "tags",
+        (Reference.parse("a"), Reference.parse("b:1")),
+    ),
+    "an argument may hold an equals sign": (("--build-arg", "A=b=c"), "build_arguments", {"A": "b=c"}),
+    "an argument may be empty": (("--build-arg", "A="), "build_arguments", {"A": ""}),
+    "a value may look like an option": (("--build-arg", "A=--pull"), "build_arguments", {"A": "--pull"}),
+    "a label without a value is empty": (("--label", "a", "--label", "b=c"), "labels", {"a": "", "b": "c"}),
+    "stages may be listed": (("--no-cache-filter", "a,b", "--no-cache-filter=c"), "no_cache_stages", frozenset("abc")),
+    "named contexts": (("--build-context", "n=oci-layout://d"), "named_contexts", {"n": "oci-layout://d"}),
+    "mirrors": (("--registry-mirror", "docker.io=http://a"), "mirrors", ("docker.io=http://a",)),
+    "a platform": (("--platform", "linux/arm64"), "platform", Platform("linux", "arm64")),
+    "the local platform": (("--platform", "local"), "platform", Platform.of_this_machine()),
+    "runtime and snapshotter": (("--runtime", "runc", "--snapshotter", "native"), "runtime", "runc"),
+    "what follows two dashes is no option": (("--", "."), "context", Path(".")),
+    "attestations may be declined": (("--provenance=false", "--sbom=false"), "tags", ()),
+    "the host's network may be asked for": (("--network", "host", "--network=default"), "tags", ()),
+}
+
+
+@pytest.mark.parametrize(("words", "field", "value"), BUILDS.values(), ids=BUILDS)
+def test_words_of_build_become_a_request(words: tuple[str, ...], field: str, value: object) -> None:
+    assert getattr(request(*words), field) == value
+
+
+ENVIRONMENTS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str], str, object]] = {
+    "a bare argument takes the environment's": (("--build-arg", "A"), {"A": "1"}, "build_arguments", {"A": "1"}),
+    "a bare argument that isn't set is left out": (("--build-arg", "A"), {}, "build_arguments", {}),
+    "the default platform": (
+        (),
+        {"DOCKER_DEFAULT_PLATFORM": "linux/arm/v7"},
+        "platform",
+        Platform("linux", "arm", "v7"),
+    ),
+    "a platform beats the default": (
+        ("--platform", "linux/s390x"),
+        {"DOCKER_DEFAULT_PLATFORM": "linux/arm64"},
+        "platform",
+        Platform("linux", "s390x"),
+    ),
+    "mirrors follow those of the command line": (
+        ("--registry-mirror", "a=http://1"),
+        {"MINIBUILD_REGISTRY_MIRROR": " b=http://2  c=http://3 "},
+        "mirrors",
+        ("a=http://1", "b=http://2", "c=http://3"),
+    ),
+    "the epoch is an argument": ((), {"SOURCE_DATE_EPOCH": "7"}, "build_arguments", {"SOURCE_DATE_EPOCH": "7"}),
+    "the epoch is the build's time": ((), {"SOURCE_DATE_EPOCH": "7"}, "source_date_epoch", 7),
+    "an argument beats the environment's epoch": (
+        ("--build-arg", "SOURCE_DATE_EPOCH=8"),
+        {"SOURCE_DATE_EPOCH": "7"},
+        "source_date_epoch",
+        8,
+    ),
+}
+
+
+@pytest.mark.parametrize(("words", "environment", "field", "value"), ENVIRONMENTS.values(), ids=ENVIRONMENTS)
+def test_the_environment_gives_what_docker_takes_from_it(
+    words: tuple[str, ...], environment: Mapping[str, str], field: str, value: object
+) -> None:
+    assert getattr(request(*words, environment=environment), field) == value
+
+
+REFUSED = {
+    "--tga x": ("--tga is no option of minibuild build", "did you mean --tag?"),
+    "--no-cach .": ("--no-cach is no option of minibuild build", "did you mean --no-cache?"),
+    "-x": ("-x is no option of minibuild build", "see minibuild build --help"),
+    "-t": ("-t wants a value: NAME[:TAG]", "see minibuild build --help"),
+    "a b": ("build wants [CONTEXT], got 'a' 'b'", "see minibuild build --help"),
+    "--pull=perhaps": ("--pull wants true or false, got 'perhaps'", ""),
+    "--build-arg =x": ("--build-arg wants KEY[=VALUE], got '=x'", ""),
+    "-t Upper": ("'Upper' is no image reference", "repositories are lower case: library/upper"),
+    "--platform a,b": (
+        "--platform 'a,b' names several platforms, which is not supported yet",
+        "build one after the other",
+    ),
+    "-": ("a context on standard input is not supported yet", "unpack it, or use -f - with a directory"),
+    "https://x/y.git": (
+        "'https://x/y.git' is a remote context, which is not supported yet",
+        "clone or download it first",
+    ),
+    "--build-arg SOURCE_DATE_EPOCH=now": ("SOURCE_DATE_EPOCH wants seconds since 1970, got 'now'", ""),
+    "--network none": (
+        "--network=none is not supported yet",
+        "RUN has the host's network: host, default",
+    ),
+    "--sbom": ("--sbom is not supported yet", "leave it out, or say =false"),
+    "--provenance=max": ("--provenance=max is not supported yet", "leave it out, or say =false"),
+}
+
+
+@pytest.mark.parametrize(("words", "said"), REFUSED.items(), ids=REFUSED)
+def test_what_cannot_be_taken_is_refused_with_a_remedy(words: str, said: tuple[str, str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        request(*words.split())
+    assert (caught.value.message, caught.value.hint) == said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("--secret id=a", "--ssh default", "--cache-from x", "--cache-to x", "--add-host a:1", "--attest x", "--push"),
+        *("--annotation a=b", "--allow x", "--call check", "--check", "--policy x", "--cgroup-parent x", "--squash"),
+        *("--resource x", "--shm-size 1g", "--ulimit x", "-m 1g", "--memory-swap 1g", "-c 5", "--cpu-period 5"),
+        *("--cpu-quota 5", "--cpuset-cpus 0", "--cpuset-mems 0"),
+    ],
+)
+def test_dockers_options_of_later_days_are_refused_and_an_alternative_named(words: str) -> None:
+    with pytest.raises(UsageError, match=r"^-\S+ is not supported yet$") as caught:
+        request(*words.split())
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ("--rm", "--rm"),
+        ("--rm=true", "--rm"),
+        ("--force-rm", "--force-rm"),
+        ("--compress", "--compress"),
+        ("--builder x", "--builder"),
+        ("--isolation x", "--isolation"),
+        ("--security-opt x", "--security-opt"),
+    ],
+)
+def test_options_without_effect_are_taken_and_said_to_have_none(words: str, option: str) -> None:
+    arguments = build_parser({}).read(words.split())
+    [note] = arguments.notes
+    assert note.startswith(f"{option} has no effect: ")
+
+
+def test_an_option_without_effect_that_is_unset_is_not_worth_a_word() -> None:
+    assert not hasattr(build_parser({}).read(["--rm=false"]), "notes")
+
+
+def test_a_missing_context_is_named_and_a_command_like_it_proposed() -> None:
+    with pytest.raises(ContextError) as caught:
+        request("imgaes")
+    assert (caught.value.message, caught.value.hint) == (
+        "imgaes doesn't exist, wanted the directory to build",
+        "did you mean images?",
+    )
+
+
+OUTPUTS: Mapping[str, Output] = {
+    "out": Output("local", "out"),
+    "-": Output("tar", "-"),
+    "type=local,dest=out": Output("local", "out"),
+    "type=docker": Output("docker"),
+    "type=docker,dest=a.tar": Output("docker", "a.tar"),
+    "type=docker,dest=-": Output("docker", "-"),
+    "type=oci,dest=a.tar": Output("oci", "a.tar"),
+    "type=oci,dest=d,tar=false": Output("oci", "d", directory=True),
+    "type=oci": Output("oci", "-"),
+    "type=tar,dest=a.tar": Output("tar", "a.tar"),
+    "dest=a.tar,type=tar": Output("tar", "a.tar"),
+    'type=image,"name=a,b:1",push=false': Output("image", names=("a", "b:1")),
+    'type=tar,"dest=with,comma"': Output("tar", "with,comma"),
+}
+
+
+@pytest.mark.parametrize(("word", "output"), OUTPUTS.items(), ids=OUTPUTS)
+def test_an_output_is_read_as_docker_reads_it(word: str, output: Output) -> None:
+    assert outputs_of(build_parser({}).read(["-o", word])) == (output,)
+
+
+def test_outputs_add_up_and_load_is_one_of_them() -> None:
+    arguments = build_parser({}).read(["-o", "a", "--output=type=tar,dest=b", "--load", "-o", "type=docker"])
+    assert outputs_of(arguments) == (Output("local", "a"), Output("tar", "b"), Output("docker"))
+
+
+BAD_OUTPUTS = {
+    "": ("--output wants a directory, '-' or type=…, got ''", ""),
+    "type=dokcer": ("--output 'type=dokcer' has 'dokcer' for a type", "did you mean docker?"),
+    "dest=x": ("--output 'dest=x' has no type", "choose from docker, image, local, oci, tar"),
+    "type=local": ("--output 'type=local' wants a directory: dest=DIR", ""),
+    "type=oci,tar=false": ("--output 'type=oci,tar=false' wants a directory: dest=DIR", ""),
+    "type=oci,tar=x,dest=y": ("--output 'type=oci,tar=x,dest=y' has 'x' for tar, wanted true or false", ""),
+    "type=tar,dset=x": (
+        "--output 'type=tar,dset=x' has the attribute 'dset', which type=tar doesn't take",
+        "did you mean dest?",
+    ),
+    "type=tar,dest": ("--output 'type=tar,dest' has 'dest', wanted key=value", ""),
+    "type=oci,compression=zstd": (
+        "--output 'type=oci,compression=zstd': compression is not supported yet",
+        "leave it out",
+    ),
+    "type=registry": (
+        "--output 'type=registry': pushing is not supported yet",
+        "write an archive with -o type=oci,dest=FILE and push it: skopeo copy oci-archive:FILE docker://NAME",
+    ),
+}
+
+
+@pytest.mark.parametrize(("word", "said"), BAD_OUTPUTS.items(), ids=[word or "empty" for word in BAD_OUTPUTS])
+def test_an_output_that_cannot_be_is_refused(word: str, said: tuple[str, str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        outputs_of(build_parser({}).read(["-o", word]))
+    assert (caught.value.message, caught.value.hint) == said
+
+
+def test_what_follows_the_image_of_run_belongs_to_the_container() -> None:
+    arguments = run_parser({"A": "1"}).read(
+        ["-it", "-e", "A", "-e", "B=2", "--rm", "img", "ls", "-l", "--", "--rm=false"]
+    )
+    assert arguments.operands == ("img", "ls", "-l", "--", "--rm=false")
+    assert (arguments.interactive, arguments.tty, arguments.env) == (True, True, {"A": "1", "B": "2"})
+
+
+@pytest.mark.parametrize("words", ["-d img", "--privileged img", "--network bridge img", "--mount x img"])
+def test_run_refuses_what_needs_a_daemon(words: str) -> None:
+    with pytest.raises(MinibuildError, match="is not supported yet"):
+        run_parser({}).read(words.split())

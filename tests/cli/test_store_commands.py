@@ -1,0 +1,235 @@
+"""images, history, inspect, tag, rmi, save, load: against a real store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from minibuild.oci import Image, Reference
+from minibuild.store import Store
+from tests.cli.conftest import Done, Shell
+
+Add: TypeAlias = Callable[..., Image]
+
+
+def test_an_empty_store_has_a_heading_alone(shell: Shell) -> None:
+    assert shell("images") == Done(0, "REPOSITORY   TAG       IMAGE ID   CREATED   SIZE\n", "")
+
+
+def test_images_has_a_row_for_each_name(shell: Shell, add: Add) -> None:
+    image = add("app:1", "registry.example/app:2")
+    rows = [line.split() for line in shell("images").out.splitlines()]
+    assert [row[:3] for row in rows[1:]] == [
+        ["app", "1", image.id.short],
+        ["registry.example/app", "2", image.id.short],
+    ]
+    assert rows[1][-2:] == ["ago", "3.07kB"]
+
+
+def test_images_shows_whole_ids_alone_each_once(shell: Shell, add: Add) -> None:
+    image = add("a", "b")
+    assert shell("images", "-q", "--no-trunc").out == f"{image.id}\n"
+    assert shell("images", "-q").out == f"{image.id.short}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["--filter", "label=kind=web"], ["web"]),
+        (["--filter", "label=kind"], ["web", "team/db"]),
+        (["-f", "label=kind", "-f", "label=kind=db"], ["team/db"]),
+        (["--filter", "label=absent"], []),
+        (["--filter", "reference=web"], ["web"]),
+        (["--filter", "reference=w*:1"], ["web"]),
+        (["--filter", "reference=web", "--filter", "reference=*/*"], ["web", "team/db"]),
+        (["--filter", "reference=*"], ["web"]),
+        (["team/*"], ["team/db"]),
+        (["docker.io/library/web:1"], ["web"]),
+        (["--filter", "dangling=true"], ["<none>"]),
+        (["--filter", "dangling=false"], ["web", "team/db"]),
+    ],
+    ids=" ".join,
+)
+def test_filters_let_through_what_dockers_do(shell: Shell, add: Add, words: list[str], names: list[str]) -> None:
+    add("web:1", kind="web")
+    add("team/db:2", kind="db")
+    add(rest="x")
+    assert sorted(shell("images", "--format", "{{.Repository}}", *words).out.split()) == sorted(names)
+
+
+@pytest.mark.parametrize("word", ["lable=x", "label", "dangling=perhaps"])
+def test_a_filter_that_is_none_is_refused(shell: Shell, word: str) -> None:
+    done = shell("images", "--filter", word)
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith("error: --filter ")
+
+
+def test_images_as_json_has_an_object_a_line(shell: Shell, add: Add) -> None:
+    image = add("web:1")
+    document = json.loads(shell("images", "--json").out)
+    assert document.pop("CreatedSince").endswith("ago")
+    assert document == {
+        "Repository": "web",
+        "Tag": "1",
+        "Digest": image.digest,
+        "ID": image.id.short,
+        "CreatedAt": "2024-01-02 03:04:05 +0000 UTC",
+        "Size": "3.07kB",
+    }
+
+
+def test_history_is_newest_first_and_cuts_commands(shell: Shell, add: Add) -> None:
+    image = add("web:1")
+    form = "{{.ID}}|{{.CreatedBy}}|{{.Size}}|{{.Comment}}"
+    assert shell("history", "--format", form, "web:1").out.splitlines() == [
+        f'{image.id.short}|CMD ["serve" "-x"]|0B|made by hand',
+        "<missing>|RUN step step step step step step step step …|2.05kB|made by hand",
+        "<missing>|RUN step step step step step step step step …|1.02kB|made by hand",
+    ]
+    assert shell("history", "-q", "--no-trunc", "web:1").out.splitlines() == [image.id, "<missing>", "<missing>"]
+    assert f"RUN {'step ' * 12}2" in shell("history", "--no-trunc", "web:1").out
+
+
+def test_history_for_machines_has_bytes_and_moments(shell: Shell, add: Add) -> None:
+    add("web:1")
+    assert shell("history", "--human=false", "--format", "{{.Size}} {{.CreatedSince}}", "web:1").out.splitlines()[
+        1
+    ] == ("2048 2024-01-02T03:04:05Z")
+
+
+def test_inspect_has_dockers_shape(shell: Shell, add: Add) -> None:
+    image = add("web:1", "other", kind="web")
+    [document] = json.loads(shell("inspect", "web:1").out)
+    assert document == {
+        "Id": image.id,
+        "RepoTags": ["web:1", "other:latest"],
+        "RepoDigests": [f"web@{image.digest}", f"other@{image.digest}"],
+        "Parent": "",
+        "Comment": "made by hand",
+        "Created": "2024-01-02T03:04:05Z",
+        "Author": "",
+        "Config": {
+            "User": "app",
+            "ExposedPorts": {"80/tcp": {}},
+            "Env": ["PATH=/bin"],
+            "Cmd": ["serve", "-x"],
+            "Healthcheck": {"Test": ["NONE"]},
+            "Volumes": None,
+            "WorkingDir": "",
+            "Entrypoint": None,
+            "OnBuild": None,
+            "Labels": {"kind": "web"},
+        },
+        "Architecture": "amd64",
+        "Os": "linux",
+        "Size": 3072,
+        "RootFS": {"Type": "layers", "Layers": list(image.config.diff_ids)},
+        "Descriptor": {"mediaType": image.media_type, "digest": image.digest, "size": len(image.raw_manifest)},
+    }
+
+
+def test_inspect_finds_by_id_by_name_and_by_digest(shell: Shell, add: Add) -> None:
+    image = add("web:1")
+    words = (image.id, image.id.short, image.id.hex[:4], "web:1", f"web@{image.digest}", "docker.io/library/web:1")
+    assert shell("inspect", "-f", "{{.Id}}", *words).out.split() == [image.id] * len(words)
+
+
+def test_inspect_shows_what_it_finds_and_says_what_it_does_not(shell: Shell, add: Add) -> None:
+    image = add("web:1")
+    done = shell("inspect", "-f", "{{.Id}}", "web:2", "web:1", "zzz")
+    assert (done.status, done.out) == (7, f"{image.id}\n")
+    assert done.err == (
+        "error: no image 'web:2' in the store\nhint: did you mean web:1?\n"
+        "\nerror: no image 'zzz' in the store\nhint: `minibuild images` lists them\n"
+    )
+
+
+def test_a_template_at_fault_is_shown_with_a_caret(shell: Shell, add: Add) -> None:
+    add("web:1")
+    assert shell("inspect", "-f", "{{.Idd}}", "web:1") == Done(
+        2,
+        "",
+        "--format:1:3: error: .Idd is no field here\n1 | {{.Idd}}\n  |   ^^^^\nhint: did you mean Id?\n",
+    )
+
+
+def test_tag_adds_a_name_and_takes_it_from_another(shell: Shell, add: Add) -> None:
+    first, second = add("a", which="1"), add("b", which="2")
+    assert shell("tag", "a", "b:latest") == Done(0, "", "")
+    with Store.at(shell.root) as store:
+        assert store.images.find(Reference.parse("b")) == first
+        assert store.images.by_id(second.id) == second
+
+
+def test_rmi_takes_names_away_and_the_image_with_the_last(shell: Shell, add: Add) -> None:
+    image = add("a", "b")
+    assert shell("rmi", "a") == Done(0, "Untagged: a:latest\n", "")
+    assert shell("rmi", "b") == Done(0, f"Untagged: b:latest\nDeleted: {image.id}\n", "")
+    with Store.at(shell.root) as store:
+        assert image.id not in store.blobs
+
+
+def test_rmi_by_id_wants_force_for_several_names(shell: Shell, add: Add) -> None:
+    image = add("a", "b")
+    refused = shell("rmi", image.id.short)
+    assert refused == Done(
+        7,
+        "",
+        f"error: image {image.id.short} has 2 names: a:latest, b:latest\nhint: remove it by name, or all with -f\n",
+    )
+    assert shell("rmi", "-f", image.id.short).out == f"Untagged: a:latest\nUntagged: b:latest\nDeleted: {image.id}\n"
+
+
+def test_rmi_goes_on_after_one_that_is_missing(shell: Shell, add: Add) -> None:
+    add("a")
+    done = shell("rmi", "nope", "a")
+    assert done.status == 7
+    assert done.out.startswith("Untagged: a:latest\n")
+    assert shell("rmi", "-f", "nope") == Done(0, "", "")
+
+
+def test_save_and_load_carry_an_image_to_another_store(shell: Shell, add: Add, tmp_path: Path) -> None:
+    image = add("web:1", "web:2")
+    saved = shell("save", "-o", str(tmp_path / "web.tar"), "web:1", "web:2")
+    assert (saved.status, saved.out) == (0, "")
+    other = Shell(tmp_path / "other", shell.capture)
+    loaded = other("load", "-q", "-i", str(tmp_path / "web.tar"))
+    assert (loaded.status, sorted(loaded.out.splitlines())) == (0, ["Loaded image: web:1", "Loaded image: web:2"])
+    assert other("inspect", "-f", "{{.Id}} {{.RepoTags}}", "web:1").out == f"{image.id} [web:1 web:2]\n"
+
+
+def test_an_image_saved_by_id_has_no_name_when_loaded(shell: Shell, add: Add, tmp_path: Path) -> None:
+    image = add("web:1")
+    shell("save", "-o", str(tmp_path / "web.tar"), image.id.short)
+    other = Shell(tmp_path / "other", shell.capture)
+    assert other("load", "-q", "-i", str(tmp_path / "web.tar")).out == f"Loaded image ID: {image.id}\n"
+
+
+def test_two_images_do_not_go_into_one_archive(shell: Shell, add: Add, tmp_path: Path) -> None:
+    add("a", which="1")
+    add("b", which="2")
+    done = shell("save", "-o", str(tmp_path / "x.tar"), "a", "b")
+    assert done.status == 2
+    assert "several in one archive are not supported yet" in done.err
+    assert not (tmp_path / "x.tar").exists()
+
+
+def test_a_layout_is_loaded_as_a_directory(shell: Shell, add: Add, tmp_path: Path) -> None:
+    add("web:1")
+    other = Shell(tmp_path / "other", shell.capture)
+    assert other("load", "-q", "-i", str(shell.root)).out == "Loaded image: web:1\n"
+
+
+@pytest.mark.parametrize("word", ["absent.tar", "."])
+def test_what_is_no_archive_is_refused(
+    shell: Shell, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    done = shell("load", "--progress=quiet", "-i", word)
+    assert (done.status, done.out) == (7, "")
+    assert done.err.startswith("error: ")
