@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from minibuild.checks import stages, style
-from minibuild.checks.skipping import is_skipped
+from minibuild.checks.skipping import without_skipped
 from minibuild.dockerfile.statements import Dockerfile
 from minibuild.errors import Finding
 from minibuild.plan.steps import Plan
@@ -42,7 +42,7 @@ CHECKS = (
 def check(dockerfile: Dockerfile, plan: Plan) -> Plan:
     """The plan with the findings of all checks among its own, in the order of the file, skipped rules left out."""
     found = [*plan.findings, *(finding for check in CHECKS for finding in check.find(dockerfile, plan))]
-    kept = [finding for finding in dict.fromkeys(found) if not is_skipped(finding, dockerfile)]
+    kept = without_skipped(dict.fromkeys(found), dockerfile)
     return replace(plan, findings=tuple(sorted(kept, key=_place)))
 
 

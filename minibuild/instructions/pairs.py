@@ -46,11 +46,18 @@ class Pairs:
     def report_old_form(self, state: StageState) -> None:
         """Warns where the old form is used."""
         if self.is_old_form:
-            (name, value) = self.pairs[0]
-            quoted = value.value if value.value[:1] in ("'", '"') or " " not in value.value else f'"{value}"'
-            hint = f"write {self.keyword} {name}={quoted}"
+            ((name, value),) = self.pairs
+            hint = f"write {self.keyword} {name}={_as_one_word(value.value)}"
             message = f"{self.keyword} with a blank between name and value is the old form"
             state.report(Finding("LegacyKeyValueFormat", message, self.span, hint))
+
+
+def _as_one_word(value: str) -> str:
+    if not any(character in value for character in " \t\"'"):
+        return value
+    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+    inside = value[1:-1] if is_quoted else value
+    return f'"{inside}"' if '"' not in inside else '"…", a quote in it as \\"'
 
 
 def _nameless(keyword: str, name: Text, value: Text) -> DockerfileError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -86,10 +86,6 @@ class Arg(WithoutEffect):
     def describe(self, state: StageState) -> str:
         words = (name if value is None else f"{name}={value}" for name, value in self._declared(state)[1])
         return " ".join(["ARG", *words])
-
-    def names(self, state: StageState) -> Iterator[str]:
-        """The names it declares."""
-        return (name for name, _ in self._declared(state)[1])
 
     def _declared(self, state: StageState) -> tuple[StageState, tuple[tuple[str, str | None], ...]]:
         declared = []

@@ -151,4 +151,5 @@ def _list(words: Iterable[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    # Half a surrogate pair stands for a byte that isn't UTF-8, and can't be printed.
+    return json.dumps(text, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
