@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import os
 import secrets
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from minibuild.errors import UsageError
+from minibuild.errors import UnavailableError, UsageError
 from minibuild.events import Progress, Transferred
 from minibuild.layers import tar
 from minibuild.layers.entry import Change, Kind
@@ -20,12 +21,14 @@ from minibuild.transports.base import LayerContents
 from minibuild.transports.merging import merged
 
 _BLOCK = 1 << 20
+_NAMES = {Kind.DIRECTORY: "directory", Kind.SYMLINK: "symbolic link", Kind.HARDLINK: "file"}
 
 
 class LocalDirectory:
-    """A directory to be filled: made if it isn't there; if it is, what has the same name in it is replaced.
+    """A directory to be filled: made if it isn't there; if it is, files of the same names in it are replaced.
 
-    Modes, times and extended attributes are kept; owners only where root writes. Nothing is written through a symlink.
+    Modes, times and extended attributes are kept; owners, and the attributes that only root may set, where root writes.
+    Nothing is written through a symlink that is there already, and no directory gives way to a file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,6 +42,7 @@ class LocalDirectory:
         with disk_explained(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             if self._path.exists():
+                _check(self._path, image, contents)
                 _unpack(image, contents, progress, self._path)
                 return
             draft = self._path.with_name(f".{self._path.name[:200]}.{secrets.token_hex(4)}")
@@ -51,11 +55,37 @@ class LocalDirectory:
                 raise
 
 
+def _check(root: Path, image: Image, contents: LayerContents) -> None:
+    for entry, _ in merged(image, contents):
+        path = root / entry.path
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            continue
+        if stat.S_ISDIR(mode) != (entry.kind is Kind.DIRECTORY):
+            found = "a symbolic link" if stat.S_ISLNK(mode) else "a directory" if stat.S_ISDIR(mode) else "a file"
+            raise UsageError(
+                f"{path} is {found}, the image has a {_NAMES.get(entry.kind, entry.kind.value)} there",
+                hint="move it away, or choose another directory",
+            )
+
+
 def _unpack(image: Image, contents: LayerContents, progress: Progress, root: Path) -> None:
     from minibuild.layers.unpack import WhiteoutStyle, unpack
 
-    stream = io.BufferedReader(_Pieces(_tar(merged(image, contents)), progress), _BLOCK)
+    changes = merged(image, contents)
+    stream = io.BufferedReader(_Pieces(_tar(changes if os.geteuid() == 0 else _possible(changes)), progress), _BLOCK)
     unpack(cast(BinaryIO, stream), root, WhiteoutStyle.APPLY)
+
+
+def _possible(changes: Iterable[Change]) -> Iterator[Change]:
+    """The entries, as long as a plain user can make them."""
+    for entry, opener in changes:
+        if entry.kind in (Kind.CHARACTER, Kind.BLOCK):
+            raise UnavailableError(
+                f"/{entry.path} is a device node, which only root can make", hint="write a tar: -o type=tar,dest=FILE"
+            )
+        yield entry, opener
 
 
 def _tar(changes: Iterable[Change]) -> Iterator[bytes]:
