@@ -49,14 +49,18 @@ def test_errors_of_one_reading_are_all_shown() -> None:
     [
         (
             OSError(errno.ENOSPC, "No space left on device", "/store/x"),
-            "error: /store/x: No space left on device\n"
-            "hint: make room there, or keep the store elsewhere with --root DIR",
+            (
+                "error: /store/x: No space left on device\n"
+                "hint: make room there, or keep the store elsewhere with --root DIR"
+            ),
         ),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), "error: /x: Permission denied"),
         (
             ZeroDivisionError("division by zero\nand more"),
-            "error: unexpected ZeroDivisionError: division by zero\n"
-            "hint: --debug shows the traceback; please report it",
+            (
+                "error: unexpected ZeroDivisionError: division by zero\n"
+                "hint: --debug shows the traceback; please report it"
+            ),
         ),
         (KeyError(), "error: unexpected KeyError\nhint: --debug shows the traceback; please report it"),
         (UsageError("x wants y"), "error: x wants y"),
