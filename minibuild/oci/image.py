@@ -55,17 +55,17 @@ class Descriptor:
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> Descriptor:
         """The descriptor that a JSON object is; raises ImageError where it isn't one."""
-        size, platform = document.get("size"), document.get("platform")
+        if not isinstance(document, Mapping):
+            raise ImageError(f"a descriptor is {type(document).__name__}, wanted an object")
+        size, platform, annotations = (document.get(key) for key in ("size", "platform", "annotations"))
         if not isinstance(size, int) or isinstance(size, bool) or size < 0:
             raise ImageError(f"descriptor of {document.get('digest')!r} has the size {size!r}, wanted a whole number")
         return cls(
             media_type=str(document.get("mediaType", "")),
             digest=Digest.parse(document.get("digest", "")),
             size=size,
-            annotations=MappingProxyType(dict(document.get("annotations") or {})),
-            platform=None
-            if platform is None
-            else Platform(platform.get("os", ""), platform.get("architecture", ""), platform.get("variant", "")),
+            annotations=MappingProxyType(dict(_texts("annotations", annotations or {}))),
+            platform=None if platform is None else _platform(platform),
         )
 
     def encode(self) -> dict[str, Any]:
@@ -111,13 +111,17 @@ class Image:
         """The image of these bytes; raises ImageError where they don't follow the specification or each other."""
         document = parse_manifest(raw_manifest)
         config = ImageConfig.parse(raw_config)
-        descriptors = [Descriptor.parse(layer) for layer in document.get("layers") or ()]
+        listed = document.get("layers") or []
+        if not isinstance(listed, list):
+            raise ImageError("the manifest has no list of layers")
+        descriptors = list(map(Descriptor.parse, listed))
         if len(descriptors) != len(config.diff_ids):
             raise ImageError(
                 f"the manifest has {len(descriptors)} layers, the configuration {len(config.diff_ids)} diff_ids"
             )
         layers = tuple(map(Layer, descriptors, config.diff_ids))
-        return cls(config, layers, raw_config, raw_manifest, document.get("mediaType") or MediaType.MANIFEST)
+        media_type = str(document.get("mediaType") or MediaType.MANIFEST)
+        return cls(config, layers, raw_config, raw_manifest, media_type)
 
     @classmethod
     def compose(cls, config: ImageConfig, layers: Sequence[Layer]) -> Image:
@@ -184,6 +188,21 @@ class Image:
             author=author or self.config.author,
         )
         return Image.compose(changed, self.layers if layer is None else (*self.layers, layer))
+
+
+def _platform(document: object) -> Platform:
+    texts = _texts("platform", document, ("os", "architecture", "variant"))
+    return Platform(texts.get("os", ""), texts.get("architecture", ""), texts.get("variant", ""))
+
+
+def _texts(name: str, document: object, keys: Sequence[str] = ()) -> Mapping[str, str]:
+    """The texts of a JSON object, by these keys or all; raises ImageError where something else stands there."""
+    if not isinstance(document, Mapping):
+        raise ImageError(f"the {name} of a descriptor are {type(document).__name__}, wanted an object")
+    texts = {key: document[key] for key in keys or document if document.get(key) is not None}
+    if not all(isinstance(text, str) for text in texts.values()):
+        raise ImageError(f"the {name} of a descriptor have something that is no text")
+    return texts
 
 
 def parse_manifest(raw: bytes) -> dict[str, Any]:

@@ -181,6 +181,8 @@ def _shut(connected: socket.socket) -> None:
 
 def _failure(error: Exception, proxy: str) -> RegistryError:
     """A failure of urllib3's in our own words."""
+    from http.client import BadStatusLine
+
     from urllib3 import exceptions
 
     match error:
@@ -203,6 +205,11 @@ def _failure(error: Exception, proxy: str) -> RegistryError:
             return Unreachable(_cause(error), hint="SSL_CERT_FILE names a file with the certificates to be trusted")
         case exceptions.ReadTimeoutError():
             return Cut(f"it said nothing for {READ_S} s")
+        # A server that hangs up is an empty status line to http.client, and one cut within it a short one.
+        case exceptions.ProtocolError(args=(_, BadStatusLine(args=(str(line),)) as said)) if not (
+            isinstance(said, ConnectionError) or "HTTP/".startswith(line[:5])
+        ):
+            return RegistryError("it doesn't speak http")
         case exceptions.ProtocolError() | ConnectionError():
             return Cut("the connection was cut")
         case _:

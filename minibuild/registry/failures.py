@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -49,14 +50,15 @@ def printable(text: str) -> str:
 
 
 def _sayings(body: bytes) -> list[str]:
-    """``CODE: message`` of each error in a registry's JSON; nothing of any other body.
+    """``CODE: message`` of each error in a registry's JSON, or a body that is one short line; else nothing.
 
     Source: distribution-spec §Error Codes; ``details`` is what token servers say.
     """
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        return []
+        text = body.decode("utf-8", "replace").strip()
+        return [printable(text)] if len(text) < _LONGEST_QUOTE and not re.search(r"[<{\n]", text) else []
     if not isinstance(document, dict):
         return []
     errors = document.get("errors")

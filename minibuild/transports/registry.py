@@ -78,7 +78,7 @@ class Registry:
 
     def resolve(self, reference: Reference, platform: Platform) -> Image:
         """The image of that name for a platform; raises ImageError where there is none, RegistryError where nobody
-        could be asked. An image that isn't in an index is answered whatever its platform: its configuration says it.
+        could be asked.
         """
         raw = self._client.manifest(reference)
         top = Digest.of(raw)
@@ -87,6 +87,7 @@ class Registry:
                 raw = self._of_platform(reference, raw, platform)
             config = _config_of(_document(raw))
             image = Image.parse(raw, self._client.document(reference, config))
+            _suits(image.config.platform, platform)
         except ImageError as error:
             if type(error) is not ImageError:
                 raise
@@ -119,8 +120,8 @@ class Registry:
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="fetch") as pool:
-            futures = [pool.submit(self._fetch, fetch, blobs) for fetch in fetches]
             try:
+                futures = [pool.submit(self._fetch, fetch, blobs) for fetch in fetches]
                 _watch(futures, fetches, lambda fetch: progress(fetch.event(activity)))
             except BaseException as error:
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -148,12 +149,7 @@ class Registry:
         manifests = parse_index(index)
         chosen = choose(manifests, platform)
         if chosen is None:
-            offered = sorted(
-                {str(item.platform) for item in manifests if item.platform and item.platform.os != "unknown"}
-            )
-            raise ImageError(
-                f"it is not made for {platform}", hint=f"it is for {', '.join(offered)}" if offered else ""
-            )
+            raise _unsuited(platform, [item.platform for item in manifests if item.platform])
         raw = self._client.manifest(reference.with_digest(chosen.digest))
         if len(raw) != chosen.size:
             raise ImageError(f"its manifest {chosen.digest} has {len(raw)} bytes, the index says {chosen.size}")
@@ -202,6 +198,18 @@ def _watch(futures: Iterable[Future[None]], fetches: Sequence[_Fetch], report: C
             if fetch.done not in (0, reported[number]):
                 reported[number] = fetch.done
                 report(fetch)
+
+
+def _suits(found: Platform, wanted: Platform) -> None:
+    # Images made by hand often don't say what they are for.
+    if (found.os, found.architecture or wanted.architecture) != (wanted.os, wanted.architecture):
+        raise _unsuited(wanted, [found])
+
+
+def _unsuited(wanted: Platform, offered: Iterable[Platform]) -> ImageError:
+    # BuildKit gives attestations a platform that nothing runs on.
+    names = sorted({str(platform) for platform in offered if platform.os != "unknown"})
+    return ImageError(f"it is not made for {wanted}", hint=f"it is for {printable(', '.join(names))}" if names else "")
 
 
 def _document(raw: bytes) -> dict[str, Any]:

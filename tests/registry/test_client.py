@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -206,6 +207,40 @@ def test_a_wait_longer_than_patience_is_not_waited(server: RegistryServer) -> No
         client_of().manifest(at(server, "app"))
     assert len(server.requests) == 1
     assert "3600 s" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "400 Bad Request"),
+        (b"<html>no</html>", "400 Bad Request"),
+        (b"Client sent an HTTP request to an HTTPS server.\n", "400 Client sent an HTTP request to an HTTPS server."),
+        (b'{"details":"incorrect username"}', "400 incorrect username"),
+        (b'{"errors":[{"code":"A","message":"b"},{"code":"C"},5]}', "400 A: b; C"),
+        (b'{"errors":{"code":5}}', "400 Bad Request"),
+        (b"[" * 5000, "400 Bad Request"),
+        (b'{"errors":[{"code":"A","message":"' + b"x" * 100_000, "400 Bad Request"),
+    ],
+    ids=["nothing", "html", "text", "details", "several", "no list", "deep", "long"],
+)
+def test_a_refusal_says_what_the_server_said(server: RegistryServer, body: bytes, said: str) -> None:
+    server.fail("manifests", answers(400, body))
+    with pytest.raises(RegistryError) as caught:
+        client_of().manifest(at(server, "app:1"))
+    assert caught.value.message == f"{server.host}/app:1 can't be had from {server.url} ({said})"
+
+
+def test_a_port_where_something_else_listens_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def greet() -> None:
+            with listening.accept()[0] as connection:
+                connection.recv(1000)
+                connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+        threading.Thread(target=greet, daemon=True).start()
+        with pytest.raises(RegistryError, match="it doesn't speak http"):
+            client_of().manifest(Reference.parse(f"localhost:{listening.getsockname()[1]}/app:1"))
 
 
 # Blobs
@@ -575,15 +610,31 @@ def test_a_proxy_is_asked_for_what_is_not_this_machine(server: RegistryServer) -
 @pytest.mark.parametrize("said", [None, 0, 300_000], ids=["before a word", "before the body", "within the body"])
 def test_a_read_from_a_silent_server_ends_when_cancelled(server: RegistryServer, said: int | None) -> None:
     descriptor = server.add_blob(CONTENT)
-    release, client = threading.Event(), client_of()
+    assert outcome_of_cancelling(client_of(), server, descriptor, said) is KeyboardInterrupt
+
+
+@pytest.mark.parametrize("said", [None, 300_000], ids=["before a word", "within the body"])
+def test_a_read_by_https_ends_when_cancelled(secure: RegistryServer, certificate: Path, said: int | None) -> None:
+    descriptor = secure.add_blob(CONTENT)
+    client = client_of(secure.url, trusted=certificate)
+    assert outcome_of_cancelling(client, secure, descriptor, said) is KeyboardInterrupt
+
+
+def outcome_of_cancelling(
+    client: Client, server: RegistryServer, descriptor: Descriptor, said: int | None
+) -> type[BaseException] | None:
+    """What a read raises that is cancelled when the server has said so many bytes and falls silent."""
+    release = threading.Event()
     server.fail("blobs", holds(release, said))
-    outcome: list[BaseException] = []
+    name = "registry.test/app" if server.url.startswith("https") else f"{server.host}/app"
+    outcome: list[type[BaseException] | None] = []
 
     def read() -> None:
         try:
-            fetched(client, at(server, "app"), descriptor)
+            fetched(client, Reference.parse(name), descriptor)
+            outcome.append(None)
         except BaseException as error:
-            outcome.append(error)
+            outcome.append(type(error))
 
     thread = threading.Thread(target=read)
     thread.start()
@@ -592,7 +643,7 @@ def test_a_read_from_a_silent_server_ends_when_cancelled(server: RegistryServer,
     client.cancel()
     thread.join(10)
     release.set()
-    assert [type(error) for error in outcome] == [KeyboardInterrupt]
+    return outcome[0]
 
 
 def test_a_pause_ends_when_cancelled(server: RegistryServer) -> None:

@@ -84,6 +84,18 @@ def test_a_platform_that_an_index_lacks_is_answered_with_those_it_has(server: Re
     assert caught.value.hint == "it is for linux/386, linux/arm64/v8"
 
 
+def test_an_image_of_another_platform_is_not_taken_for_ours(server: RegistryServer, images: Registry) -> None:
+    server.add_image("app:1", architecture="arm64", variant="v8")
+    with pytest.raises(ImageError, match="it is not made for linux/amd64") as caught:
+        images.resolve(at(server, "app:1"), AMD64)
+    assert caught.value.hint == "it is for linux/arm64/v8"
+
+
+def test_an_image_that_says_no_architecture_is_taken(server: RegistryServer, images: Registry) -> None:
+    digest = server.add_image("app:1", architecture="")
+    assert images.resolve(at(server, "app:1"), AMD64).digest == digest
+
+
 def test_a_name_is_pinned_to_the_index_it_names(server: RegistryServer, images: Registry) -> None:
     index = server.add_index("app:1", {"linux/amd64": server.add_image("app:amd")})
     reference = at(server, "app:1")
