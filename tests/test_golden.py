@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from minibuild.checks import check
-from minibuild.dockerfile import parse
 from minibuild.errors import ImageError, MinibuildError, render_error
 from minibuild.oci import ContainerConfig, Image, ImageConfig, Platform
-from minibuild.plan import Options, plan, render
+from minibuild.plan import Options, plan, read, render
 from minibuild.source import Source, Span
 
 CASES = sorted(path.parent for path in Path(__file__).parent.parent.glob("fixtures/dockerfiles/*/Dockerfile"))
@@ -68,7 +67,7 @@ def outcome(case: Path) -> tuple[str, str]:
     with (case / "Dockerfile").open(newline="", encoding="utf-8") as stream:
         source = Source("Dockerfile", stream.read())
     try:
-        dockerfile = parse(source)
+        dockerfile = read(source)
         return "plan.txt", render(check(dockerfile, plan(dockerfile, lookup, options_of(case))))
     except MinibuildError as error:
         return "error.txt", render_error(error) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 
 from minibuild.dockerfile.exec_form import exec_form, invalid_form
 from minibuild.dockerfile.flags import cut_flags
@@ -44,14 +45,17 @@ _HERE_DOCUMENTS = frozenset(("ADD", "COPY", "RUN"))
 _NO_TRIGGERS = frozenset(("FROM", "MAINTAINER", "ONBUILD"))
 
 
-def parse(source: Source) -> Dockerfile:
+def parse(source: Source, check: Callable[[Statement], object] | None = None) -> Dockerfile:
     """The statements of a Dockerfile; raises DockerfileError with everything that is wrong with the text.
 
+    ``check`` is given every statement; the errors that it raises are told together with the text's own.
     A byte order mark is left out of the Dockerfile's source, so that columns count from the first character.
     """
     source = Source(source.name, source.text.removeprefix("\ufeff"))
     reader = LineReader(source)
     statements = _read_statements(reader)
+    if check is not None:
+        reader.errors.extend(_objections(check, statements))
     if not statements and not reader.errors:
         reader.errors.append(DockerfileError("file with no instructions", span=source.span(0, 0)))
     if reader.errors:
@@ -67,6 +71,14 @@ def parse_trigger(text: str, name: str) -> Statement:
     if first.keyword in _NO_TRIGGERS:
         raise _no_trigger(first.keyword, first.keyword_span)
     return first
+
+
+def _objections(check: Callable[[Statement], object], statements: tuple[Statement, ...]) -> Iterator[DockerfileError]:
+    for statement in statements:
+        try:
+            check(statement)
+        except DockerfileError as error:
+            yield error
 
 
 def _read_statements(reader: LineReader) -> tuple[Statement, ...]:
@@ -139,6 +151,8 @@ def _warn_of_form(keyword: str, body: Text, reader: LineReader) -> None:
     if keyword == "HEALTHCHECK":
         match = _KEYWORD.match(body.value)
         body = body.slice(match.end() if match else 0, len(body.value)).strip()
+        if exec_form(body) is not None:
+            return
     if keyword in _JSON_READERS and (finding := invalid_form(keyword, body)):
         reader.findings.append(finding)
 

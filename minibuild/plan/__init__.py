@@ -5,8 +5,9 @@ May import ``instructions``, ``dockerfile``, ``oci``, ``source`` and ``errors`` 
 """
 
 from minibuild.plan.keys import step_key
+from minibuild.plan.reading import read
 from minibuild.plan.stages import Lookup, plan
 from minibuild.plan.steps import Options, Plan, Stage, Step
 from minibuild.plan.text import render
 
-__all__ = ["Lookup", "Options", "Plan", "Stage", "Step", "plan", "render", "step_key"]
+__all__ = ["Lookup", "Options", "Plan", "Stage", "Step", "plan", "read", "render", "step_key"]
