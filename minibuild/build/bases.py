@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from minibuild.build.journal import Activity, Journal
 from minibuild.errors import ImageError, MinibuildError, UsageError, blame
@@ -56,25 +55,19 @@ class Bases:
         scheme, _, rest = value.partition(":")
         if scheme == "docker-image":
             return self._by_reference(_reference(rest.removeprefix("//")), platform)
-        source = self._archive(scheme, rest.removeprefix("//"), value)
-        title = f"FROM {words} ({value})"
-        with self.journal.activity(title) as activity:
-            image = source.resolve(_reference("localhost/any"), platform)
+        from minibuild.transports import SOURCES, open_source
+
+        source = open_source(value, self.environment)
+        if source is None:
+            schemes = ", ".join(f"{scheme}:…" for scheme in SOURCES)
+            raise UsageError(
+                f"--build-context {words}={value} names no image; directories and URLs aren't supported yet",
+                hint=f"choose from docker-image://…, {schemes}",
+            )
+        with self.journal.activity(f"FROM {words} ({value})") as activity:
+            image = source.resolve(_reference(words), platform)
             self._bring(image, source, activity)
             return image
-
-    def _archive(self, scheme: str, path: str, value: str) -> ImageSource:
-        from minibuild.transports.docker_archive import DockerArchive
-        from minibuild.transports.oci_layout import OciLayout
-
-        if scheme == "docker-archive":
-            return DockerArchive(Path(path))
-        if scheme == "oci-layout":
-            return OciLayout(Path(path))
-        raise UsageError(
-            f"--build-context {value!r} is no image, and directories as contexts aren't supported yet",
-            hint="wanted docker-archive:PATH, oci-layout://PATH or docker-image://REFERENCE",
-        )
 
     def _by_reference(self, reference: Reference, platform: Platform) -> Image:
         stored = None if self.pull and not reference.is_pinned else self.store.images.find(reference)

@@ -19,7 +19,7 @@ from minibuild.build.request import BuildRequest, BuildResult
 from minibuild.build.rootfs import RootFilesystems
 from minibuild.build.stage import StageBuild, StageResult
 from minibuild.build.threads import in_thread
-from minibuild.dockerfile import parse
+from minibuild.checks import check
 from minibuild.errors import UnavailableError, UsageError, did_you_mean
 from minibuild.events import Progress
 from minibuild.instructions.effects import FromStage, RunCommand
@@ -27,6 +27,7 @@ from minibuild.layers.entry import Change
 from minibuild.layers.tree import Tree
 from minibuild.oci import Image, Platform
 from minibuild.plan import Options, Plan, Stage, Step, plan
+from minibuild.plan.reading import read
 from minibuild.plan.scope import PROXIES
 from minibuild.runtimes.base import Cancellation, Runtime
 from minibuild.store import Store
@@ -54,8 +55,8 @@ def _build(request: BuildRequest, store: Store, journal: Journal, cancellation: 
         named=request.named_contexts,
         pull=request.pull,
     )
-    dockerfile = parse(source)
-    planned = plan(dockerfile, bases.lookup, _options(request))
+    dockerfile = read(source)
+    planned = check(dockerfile, plan(dockerfile, bases.lookup, _options(request)))
     for finding in planned.findings:
         journal.warn(finding)
     committer = Committer(store)

@@ -1,0 +1,256 @@
+"""Whole builds without a RUN: as any user, with nothing mounted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from minibuild.build.engine import build
+from minibuild.build.request import BuildRequest, BuildResult
+from minibuild.errors import ContextError, DockerfileError, ImageError, UnavailableError, UsageError
+from minibuild.events import Event, Finished, Started
+from minibuild.layers.tree import Tree
+from minibuild.oci import Image, Platform, Reference
+from minibuild.runtimes.base import Cancellation
+from minibuild.store import Store
+
+
+@dataclass
+class Bench:
+    """A context, a store, and what the builds of the one into the other said."""
+
+    context: Path
+    root: Path
+    events: list[Event] = field(default_factory=list)
+
+    def build(self, dockerfile: str, **wishes: object) -> BuildResult:
+        """Builds a Dockerfile's text."""
+        self.events.clear()
+        (self.context / "Dockerfile").write_text(dockerfile)
+        request = replace(BuildRequest(self.context), **wishes)  # type: ignore[arg-type]
+        with Store.at(self.root) as store:
+            return build(request, store, self.events.append, Cancellation())
+
+    def write(self, **files: str) -> None:
+        for name, text in files.items():
+            (self.context / name).write_text(text)
+
+    def tree(self, image: Image) -> Tree:
+        store = Store.at(self.root)
+        return Tree([(layer, store.index(layer)) for layer in image.layers], store.open_tar)
+
+    def read(self, image: Image, path: str) -> str | None:
+        content = self.tree(image).read(path, 1000)
+        return None if content is None else content.decode()
+
+    def outcomes(self) -> dict[str, str]:
+        """Title of each activity → how it ended."""
+        titles = {event.activity: event.title for event in self.events if isinstance(event, Started)}
+        return {titles[event.activity]: event.outcome for event in self.events if isinstance(event, Finished)}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    context = tmp_path / "context"
+    context.mkdir()
+    bench = Bench(context, tmp_path / "store")
+    bench.write(f="one", g="two")
+    return bench
+
+
+STAGES = """\
+FROM scratch AS files
+COPY f /out/f
+FROM scratch
+COPY --from=files /out/ /got/
+COPY g /g
+"""
+
+
+def test_an_unchanged_step_is_cached_and_gives_the_same_image(bench: Bench) -> None:
+    first, second = bench.build(STAGES), bench.build(STAGES)
+    assert second.image.id == first.image.id
+    assert (first.cached, second.cached, second.steps) == (0, 2, 2)
+
+
+def test_a_cached_build_opens_no_layer(bench: Bench) -> None:
+    image = bench.build(STAGES).image
+    with Store.at(bench.root) as store:
+        for layer in image.layers:
+            path = store.blobs.path(layer.descriptor.digest)
+            path.chmod(0o600)
+            path.write_bytes(b"\0" * layer.descriptor.size)
+    assert bench.build(STAGES).image == image
+
+
+def test_a_changed_file_is_copied_again_and_what_does_not_see_it_is_not(bench: Bench) -> None:
+    bench.build(STAGES)
+    bench.write(g="2")
+    result = bench.build(STAGES)
+    assert bench.outcomes() == {
+        "[stage-1 2/3] COPY --from=files /out/ /got/": "cached",
+        "[stage-1 3/3] COPY g /g": "done",
+    }
+    assert bench.read(result.image, "g") == "2"
+
+
+def test_a_stage_that_makes_the_same_files_again_keeps_later_steps_cached(bench: Bench) -> None:
+    bench.build(STAGES)
+    bench.build(STAGES.replace("COPY f /out/f", "COPY f /other\nCOPY f /out/f"))
+    assert bench.outcomes()["[stage-1 2/3] COPY --from=files /out/ /got/"] == "cached"
+    assert bench.outcomes()["[stage-1 3/3] COPY g /g"] == "cached"
+
+
+def test_a_label_does_not_break_the_cache_of_a_later_step(bench: Bench) -> None:
+    bench.build("FROM scratch\nLABEL a=1\nCOPY f /f\n")
+    result = bench.build("FROM scratch\nLABEL a=2\nCOPY f /f\n")
+    assert result.cached == 1
+    assert result.image.config.config.labels == {"a": "2"}
+
+
+def test_no_cache_does_everything_again(bench: Bench) -> None:
+    bench.build(STAGES)
+    assert bench.build(STAGES, no_cache=True).cached == 0
+
+
+def test_no_cache_for_a_stage_builds_that_stage_though_its_result_is_known(bench: Bench) -> None:
+    bench.build(STAGES)
+    bench.build(STAGES, no_cache_stages=frozenset({"FILES"}))
+    assert bench.outcomes() == {
+        "[files 2/2] COPY f /out/f": "done",
+        "[stage-1 2/3] COPY --from=files /out/ /got/": "cached",
+        "[stage-1 3/3] COPY g /g": "cached",
+    }
+
+
+def test_no_cache_for_an_unknown_stage_is_an_error(bench: Bench) -> None:
+    with pytest.raises(UsageError, match="names no stage: 'fils'") as caught:
+        bench.build(STAGES, no_cache_stages=frozenset({"fils"}))
+    assert caught.value.hint == "did you mean files?"
+
+
+def test_only_the_stages_that_the_target_needs_are_built(bench: Bench) -> None:
+    bench.build("FROM scratch AS a\nCOPY missing /\nFROM scratch AS b\nCOPY f /f\nFROM a\n", target="b")
+    assert list(bench.outcomes()) == ["[2/2] COPY f /f"]
+
+
+def test_every_step_ends_in_an_image_of_its_own(bench: Bench) -> None:
+    bench.build("FROM scratch\nCOPY f /f\nCOPY g /g\n")
+    with Store.at(bench.root) as store:
+        images = [store.image(record.image) for record in store.records.all()]  # type: ignore[arg-type]
+    assert [len(image.layers) for image in images] == [1, 2]
+
+
+def test_history_has_a_line_for_every_instruction_and_matches_the_layers(bench: Bench) -> None:
+    config = bench.build('FROM scratch\nENV A=1\nCOPY f /f\nWORKDIR /w\nCMD ["/f"]\n').image.config
+    lines = [(line.created_by, line.empty_layer) for line in config.history]
+    assert lines == [
+        ("ENV A=1", True),
+        ("COPY f /f # buildkit", False),
+        ("WORKDIR /w", False),
+        ('CMD ["/f"]', True),
+    ]
+    assert len(config.diff_ids) == 2
+
+
+def test_a_stage_based_on_another_goes_on_from_its_files_and_configuration(bench: Bench) -> None:
+    image = bench.build("FROM scratch AS a\nENV A=1\nCOPY f /f\nFROM a\nCOPY g /$A\n").image
+    assert (bench.read(image, "f"), bench.read(image, "1")) == ("one", "two")
+    assert image.config.config.variable("A") == "1"
+
+
+def test_tags_and_labels_of_the_command_line_are_the_result_s(bench: Bench) -> None:
+    tag = Reference.parse("app:1")
+    result = bench.build("FROM scratch\nLABEL a=1 b=1\n", tags=(tag,), labels={"b": "2"})
+    assert result.image.config.config.labels == {"a": "1", "b": "2"}
+    with Store.at(bench.root) as store:
+        assert store.images.find(tag) == result.image
+
+
+def test_a_source_date_makes_builds_in_two_stores_the_same(bench: Bench, tmp_path: Path) -> None:
+    other = Bench(bench.context, tmp_path / "other")
+    dockerfile = "FROM scratch\nCOPY f /a/b/f\nWORKDIR /w\n"
+    one = bench.build(dockerfile, source_date_epoch=1234567890).image
+    assert one == other.build(dockerfile, source_date_epoch=1234567890).image
+    assert one.config.created == "2009-02-13T23:31:30Z"
+
+
+def test_an_image_can_be_the_base_of_the_next_build(bench: Bench) -> None:
+    bench.build("FROM scratch\nCOPY f /f\nENV A=1\n", tags=(Reference.parse("base"),))
+    image = bench.build("FROM base\nCOPY g $A/\n").image
+    assert (bench.read(image, "f"), bench.read(image, "1/g")) == ("one", "two")
+
+
+def test_a_missing_source_is_blamed_on_its_word(bench: Bench) -> None:
+    with pytest.raises(ContextError, match="ff is not in the context") as caught:
+        bench.build("FROM scratch\nCOPY f ff /x/\n")
+    assert caught.value.span is not None
+    assert caught.value.span.text == "ff"
+
+
+def test_a_missing_source_in_a_stage_names_the_stage(bench: Bench) -> None:
+    with pytest.raises(ContextError, match="out/F is not in stage 'files'") as caught:
+        bench.build(STAGES.replace("/out/ /got/", "/out/F /got/"))
+    assert caught.value.hint == "did you mean out/f?"
+
+
+def test_an_unknown_owner_is_blamed_on_the_instruction(bench: Bench) -> None:
+    with pytest.raises(ImageError, match="no user 'app'") as caught:
+        bench.build("FROM scratch\nCOPY --chown=app f /f\n")
+    assert caught.value.span is not None
+    assert caught.value.span.line == 2
+
+
+def test_a_failed_build_leaves_a_store_that_works(bench: Bench) -> None:
+    with pytest.raises(ContextError):
+        bench.build("FROM scratch\nCOPY f /f\nCOPY missing /x\n")
+    assert bench.build("FROM scratch\nCOPY f /f\n").cached == 1
+
+
+def test_run_for_another_platform_is_refused_before_anything_runs(bench: Bench) -> None:
+    with pytest.raises(UnavailableError, match="RUN can't run linux/s390x programs") as caught:
+        bench.build("FROM scratch\nCOPY f /f\nRUN x\n", platform=Platform.parse("linux/s390x"))
+    assert caught.value.span is not None
+    assert caught.value.span.line == 3
+    assert bench.outcomes() == {}
+
+
+def test_copying_for_another_platform_needs_nothing(bench: Bench) -> None:
+    image = bench.build("FROM scratch\nCOPY f /f\n", platform=Platform.parse("linux/s390x")).image
+    assert image.config.platform == Platform("linux", "s390x")
+
+
+def test_all_errors_of_a_file_come_together(bench: Bench) -> None:
+    with pytest.raises(DockerfileError) as caught:
+        bench.build("FROM scratch\nCMT x\nCOPY --form=a b c\n")
+    hints = [error.hint for error in (caught.value, *caught.value.others)]
+    assert hints == ["did you mean CMD?", "did you mean --from?"]
+
+
+@pytest.mark.parametrize("scheme", ["docker-archive", "oci-layout"])
+def test_a_named_context_is_an_image_of_that_name(
+    bench: Bench, tmp_path: Path, scheme: str, export: Callable[[Image, Store, Path, str], None]
+) -> None:
+    image = bench.build("FROM scratch\nCOPY f /f\n").image
+    with Store.at(bench.root) as store:
+        export(image, store, tmp_path / "out", scheme)
+    other = Bench(bench.context, tmp_path / "other")
+    result = other.build("FROM base\nCOPY g /g\n", named_contexts={"base": f"{scheme}:{tmp_path / 'out'}"}).image
+    assert (other.read(result, "f"), other.read(result, "g")) == ("one", "two")
+
+
+@pytest.fixture
+def export() -> Callable[[Image, Store, Path, str], None]:
+    """Writes an image as an archive or a layout."""
+    from minibuild.events import silent
+    from minibuild.transports.docker_archive import DockerArchive
+    from minibuild.transports.oci_layout import OciLayout
+
+    def write(image: Image, store: Store, path: Path, scheme: str) -> None:
+        place = DockerArchive(path) if scheme == "docker-archive" else OciLayout(path)
+        place.export(image, [], store, silent)
+
+    return write
