@@ -59,12 +59,14 @@ class DockerDaemon:
 
         name = self._pin or reference.familiar()
         with self._client() as client:
-            file = tempfile.TemporaryFile()  # noqa: SIM115 - the archive closes it
+            api: Any = client.api
             try:
-                for piece in client.api.get_image(name):
-                    file.write(piece)
+                api.inspect_image(name)
             except ImageNotFound:
                 raise ImageError(f"{name} isn't in the docker daemon", hint="docker images lists what is") from None
+            file = tempfile.TemporaryFile()  # noqa: SIM115 - the archive closes it
+            for piece in api.get_image(name):
+                file.write(piece)
         file.seek(0)
         self._saved = DockerArchive(file)
         return self._saved.resolve(reference, platform)
