@@ -12,6 +12,7 @@ from minibuild.build.request import BuildRequest, BuildResult
 from minibuild.cli import COMMANDS
 from minibuild.cli.build_options import build_parser
 from minibuild.cli.display import choose
+from minibuild.cli.options import mirrors_of, platform_of
 from minibuild.cli.outputs import Output, check_outputs, parse_output
 from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
@@ -56,7 +57,6 @@ def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
     """What the words ask for; raises UsageError or ContextError."""
     epoch = environment.get("SOURCE_DATE_EPOCH")
     build_arguments = {**({"SOURCE_DATE_EPOCH": epoch} if epoch else {}), **arguments.build_arg}
-    mirrors = (*arguments.registry_mirror, *environment.get("MINIBUILD_REGISTRY_MIRROR", "").split())
     return BuildRequest(
         context=_context(arguments.operands[0] if arguments.operands else "."),
         dockerfile=arguments.file,
@@ -64,7 +64,7 @@ def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
         environment=environment,
         labels=arguments.label,
         target=arguments.target,
-        platform=platform_of(arguments.platform, environment),
+        platform=platform_of(arguments, environment),
         tags=tuple(dict.fromkeys(map(_tag, arguments.tag))),
         named_contexts=arguments.build_context,
         no_cache=arguments.no_cache,
@@ -72,7 +72,7 @@ def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
         pull=arguments.pull,
         runtime=arguments.runtime,
         snapshotter=arguments.snapshotter,
-        mirrors=tuple(mirrors),
+        mirrors=mirrors_of(arguments, environment),
         source_date_epoch=_epoch(build_arguments.get("SOURCE_DATE_EPOCH")),
     )
 
@@ -81,16 +81,6 @@ def outputs_of(arguments: argparse.Namespace) -> tuple[Output, ...]:
     """The places that ``-o`` and ``--load`` name, each once."""
     outputs = [parse_output(word) for word in arguments.output]
     return tuple(dict.fromkeys([*outputs, *([Output("docker")] if arguments.load else [])]))
-
-
-def platform_of(word: str, environment: Mapping[str, str]) -> Platform:
-    """``--platform``, else DOCKER_DEFAULT_PLATFORM, else this machine's."""
-    word = word or environment.get("DOCKER_DEFAULT_PLATFORM", "")
-    if "," in word:
-        raise UsageError(
-            f"--platform {word!r} names several platforms, which is not supported yet", hint="build one after the other"
-        )
-    return Platform.of_this_machine() if word in ("", "local") else Platform.parse(word)
 
 
 def summary(result: BuildResult, tags: Sequence[Reference], outputs: Sequence[Output]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from minibuild.cli.display import CHOICES
+from minibuild.cli.options import add_machinery, add_mirrors, add_platform, add_progress
 from minibuild.cli.parser import Noted, Pairs, Parser, Refused, RefusedUnless
 
 _SKOPEO = "write an archive with -o type=oci,dest=FILE and push it: skopeo copy oci-archive:FILE docker://NAME"
@@ -73,13 +73,8 @@ def build_parser(environment: Mapping[str, str]) -> Parser:
 
 def _add_input(parser: Parser, environment: Mapping[str, str]) -> None:
     add = parser.add_argument_group("what to build").add_argument
-    add(
-        "-f",
-        "--file",
-        metavar="FILE",
-        default="",
-        help="the Dockerfile (default: CONTEXT/Dockerfile); - reads standard input",
-    )
+    words = "the Dockerfile (default: CONTEXT/Dockerfile); - reads standard input"
+    add("-f", "--file", metavar="FILE", default="", help=words)
     add(
         "--build-arg",
         action=Pairs,
@@ -94,30 +89,8 @@ def _add_input(parser: Parser, environment: Mapping[str, str]) -> None:
         help="what NAME means in FROM and --from: docker-archive:FILE, oci-layout:DIR, docker-image://NAME; repeatable",
     )
     add("--target", metavar="STAGE", default="", help="stop at this stage (default: the last)")
-    add(
-        "--platform",
-        metavar="OS/ARCH",
-        default="",
-        help="what to build for (default: DOCKER_DEFAULT_PLATFORM, else this machine)",
-    )
+    add_platform(add, "what to build for")
     add("--label", action=Pairs, metavar="KEY=VALUE", help="label of the result; repeatable")
-    add("--no-cache", action="store_true", help="run every step")
-    add(
-        "--no-cache-filter",
-        action="append",
-        default=[],
-        metavar="STAGE,…",
-        help="run every step of these stages; repeatable",
-    )
-    add("--pull", action="store_true", help="ask the registry even for images that the store has")
-    add(
-        "--registry-mirror",
-        action="append",
-        default=[],
-        metavar="REGISTRY=URL",
-        help="ask URL first, such as docker.io=http://127.0.0.1:5000; repeatable; also MINIBUILD_REGISTRY_MIRROR, "
-        "several separated by blanks",
-    )
 
 
 def _add_result(parser: Parser) -> None:
@@ -152,25 +125,13 @@ def _add_result(parser: Parser) -> None:
 
 def _add_manner(parser: Parser, environment: Mapping[str, str]) -> None:
     add = parser.add_argument_group("how to build").add_argument
-    default = environment.get("BUILDKIT_PROGRESS") or "auto"
-    add(
-        "--progress",
-        metavar="|".join(CHOICES),
-        default=default,
-        help="how to show it (default: BUILDKIT_PROGRESS, else auto)",
-    )
-    add(
-        "--runtime",
-        metavar="NAME",
-        default="",
-        help="what runs RUN (default: the first that works; see `minibuild info`)",
-    )
-    add(
-        "--snapshotter",
-        metavar="NAME",
-        default="",
-        help="what keeps the trees RUN runs in (default: the first that works)",
-    )
+    add("--no-cache", action="store_true", help="run every step")
+    words = "run every step of these stages; repeatable"
+    add("--no-cache-filter", action="append", default=[], metavar="STAGE,…", help=words)
+    add("--pull", action="store_true", help="ask the registry even for images that the store has")
+    add_mirrors(add)
+    add_progress(add, environment)
+    add_machinery(add)
 
 
 def _add_docker(parser: Parser) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from minibuild.build.journal import Activity, Journal
-from minibuild.cli.build import platform_of
-from minibuild.cli.display import CHOICES, choose
+from minibuild.cli.display import choose
+from minibuild.cli.options import add_platform, add_progress, platform_of
 from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
 from minibuild.errors import ImageError
@@ -41,25 +41,14 @@ def parser(environment: Mapping[str, str]) -> Parser:
         "-i", "--input", metavar="FILE", help="the archive, or the directory of an OCI layout (default: standard input)"
     )
     add("-q", "--quiet", action="store_true", help="show nothing but the names")
-    add(
-        "--platform",
-        metavar="OS/ARCH",
-        default="",
-        help="which of several (default: DOCKER_DEFAULT_PLATFORM, else this machine)",
-    )
-    default = environment.get("BUILDKIT_PROGRESS") or "auto"
-    add(
-        "--progress",
-        metavar="|".join(CHOICES),
-        default=default,
-        help="how to show it (default: BUILDKIT_PROGRESS, else auto)",
-    )
+    add_platform(add, "which of several")
+    add_progress(add, environment)
     return parser
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Loads every image that the archive has for the platform."""
-    platform = platform_of(arguments.platform, session.environment)
+    platform = platform_of(arguments, session.environment)
     display = choose("quiet" if arguments.quiet else arguments.progress, session.errors, session.environment)
     where = arguments.input or "standard input"
     lines = []

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Mapping
 from contextlib import closing
 
-from minibuild.cli.build import platform_of
-from minibuild.cli.display import CHOICES, choose
+from minibuild.cli.display import choose
+from minibuild.cli.options import add_mirrors, add_platform, add_progress, mirrors_of, platform_of
 from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
 from minibuild.cli.signals import interruptible
@@ -18,35 +18,18 @@ def parser(environment: Mapping[str, str]) -> Parser:
     """The grammar of the command."""
     parser = Parser("pull", "Fetches an image from a registry into the store.", "NAME[:TAG|@DIGEST]", least=1, most=1)
     add = parser.add_argument
-    default = environment.get("BUILDKIT_PROGRESS") or "auto"
-    add(
-        "--platform",
-        metavar="OS/ARCH",
-        default="",
-        help="which of several (default: DOCKER_DEFAULT_PLATFORM, else this machine)",
-    )
-    add(
-        "--progress",
-        metavar="|".join(CHOICES),
-        default=default,
-        help="how to show it (default: BUILDKIT_PROGRESS, else auto)",
-    )
+    add_platform(add, "which of several")
+    add_progress(add, environment)
     add("-q", "--quiet", action="store_true", help="show nothing but the name")
-    add(
-        "--registry-mirror",
-        action="append",
-        default=[],
-        metavar="REGISTRY=URL",
-        help="ask URL first, such as docker.io=http://127.0.0.1:5000; repeatable; also MINIBUILD_REGISTRY_MIRROR",
-    )
+    add_mirrors(add)
     return parser
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Asks the registry, even where the store has the name, and fetches the layers that are missing."""
     reference = Reference.parse(arguments.operands[0])
-    platform = platform_of(arguments.platform, session.environment)
-    mirrors = (*arguments.registry_mirror, *session.environment.get("MINIBUILD_REGISTRY_MIRROR", "").split())
+    platform = platform_of(arguments, session.environment)
+    mirrors = mirrors_of(arguments, session.environment)
     display = choose("quiet" if arguments.quiet else arguments.progress, session.errors, session.environment)
     from minibuild.build.bases import Bases
     from minibuild.build.journal import Journal

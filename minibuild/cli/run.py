@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minibuild.cli.finding import find_image
+from minibuild.cli.options import add_machinery
 from minibuild.cli.parser import Noted, Pairs, Parser, Refused, RefusedUnless
 from minibuild.cli.session import Session
 from minibuild.cli.signals import interruptible
@@ -50,39 +51,8 @@ def parser(environment: Mapping[str, str]) -> Parser:
         most=None,
     )
     parser.stops = True
-    add = parser.add_argument
-    add("-e", "--env", action=Pairs, missing=environment.get, metavar="KEY[=VALUE]", help="set a variable; repeatable")
-    add("--env-file", action="append", default=[], metavar="FILE", help="variables, one a line; repeatable")
-    add(
-        "-v",
-        "--volume",
-        action="append",
-        default=[],
-        metavar="SOURCE:TARGET[:ro]",
-        help="bind a file or directory of this machine; repeatable",
-    )
-    add("-w", "--workdir", metavar="DIR", default="", help="the directory to start in (default: the image's)")
-    add("-u", "--user", metavar="USER[:GROUP]", default="", help="name or number (default: the image's)")
-    add("--entrypoint", metavar="PROGRAM", help="instead of the image's entry point and command; '' for none")
-    add("-i", "--interactive", action="store_true", help="pass standard input on (else it is empty)")
-    add("-t", "--tty", action="store_true", help="with -i: insist on a terminal, which the container then has")
-    add("--network", "--net", metavar="host|none", action=Network, default="host", help="host (default) or none")
-    add(
-        "-p",
-        "--publish",
-        action="append",
-        default=[],
-        metavar="PORT",
-        help="accepted: the container has the host's network and ports",
-    )
-    add(
-        "--runtime",
-        metavar="NAME",
-        default="",
-        help="what runs it (default: the first that works; see `minibuild info`)",
-    )
-    add("--snapshotter", metavar="NAME", default="", help="what keeps its tree (default: the first that works)")
-    add("--rm", action="store_true", help="accepted: a container is always removed at its end")
+    _add_process(parser, environment)
+    _add_surroundings(parser)
     _add_docker(parser)
     return parser
 
@@ -122,6 +92,30 @@ class Network(argparse.Action):
         if values not in ("host", "none"):
             raise UsageError(f"{option} {values} is not supported yet", hint="choose host or none")
         setattr(namespace, self.dest, values)
+
+
+def _add_process(parser: Parser, environment: Mapping[str, str]) -> None:
+    add = parser.add_argument
+    words = "set a variable; a bare KEY takes the environment's; repeatable"
+    add("-e", "--env", action=Pairs, missing=environment.get, metavar="KEY[=VALUE]", help=words)
+    add("--env-file", action="append", default=[], metavar="FILE", help="variables, one a line; repeatable")
+    add("-w", "--workdir", metavar="DIR", default="", help="the directory to start in (default: the image's)")
+    add("-u", "--user", metavar="USER[:GROUP]", default="", help="name or number (default: the image's)")
+    words = "instead of the image's entry point and command; '' for none"
+    add("--entrypoint", metavar="PROGRAM", help=words)
+    add("-i", "--interactive", action="store_true", help="pass standard input on (else it is empty)")
+    add("-t", "--tty", action="store_true", help="with -i: insist on a terminal, which the container then has")
+
+
+def _add_surroundings(parser: Parser) -> None:
+    add = parser.add_argument
+    words = "bind a file or directory of this machine; repeatable"
+    add("-v", "--volume", action="append", default=[], metavar="SOURCE:TARGET[:ro]", help=words)
+    add("--network", "--net", metavar="host|none", action=Network, default="host", help="host (default) or none")
+    words = "accepted: the container has the host's network and ports"
+    add("-p", "--publish", action="append", default=[], metavar="PORT", help=words)
+    add("--rm", action="store_true", help="accepted: a container is always removed at its end")
+    add_machinery(add)
 
 
 def _add_docker(parser: Parser) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from minibuild.cli.display import CHOICES, choose
+from minibuild.cli.display import choose
 from minibuild.cli.exporting import Exports
 from minibuild.cli.finding import find_image, reference_of
+from minibuild.cli.options import add_progress
 from minibuild.cli.outputs import STDOUT, Output, check_outputs
 from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
@@ -31,13 +32,7 @@ def parser(environment: Mapping[str, str]) -> Parser:
     )
     add = parser.add_argument
     add("-o", "--output", metavar="FILE", default=STDOUT, help="the archive (default: standard output)")
-    default = environment.get("BUILDKIT_PROGRESS") or "auto"
-    add(
-        "--progress",
-        metavar="|".join(CHOICES),
-        default=default,
-        help="how to show it (default: BUILDKIT_PROGRESS, else auto)",
-    )
+    add_progress(add, environment)
     return parser
 
 

@@ -128,7 +128,7 @@ REFUSED = {
     "-t Upper": ("'Upper' is no image reference", "repositories are lower case: library/upper"),
     "--platform a,b": (
         "--platform 'a,b' names several platforms, which is not supported yet",
-        "build one after the other",
+        "take one after the other",
     ),
     "-": ("a context on standard input is not supported yet", "unpack it, or use -f - with a directory"),
     "https://x/y.git": (

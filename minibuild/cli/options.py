@@ -1,0 +1,62 @@
+"""Options that several commands share, and what they say."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from minibuild.cli.display import CHOICES
+from minibuild.errors import UsageError
+from minibuild.oci import Platform
+
+Add: TypeAlias = Callable[..., Any]
+"""``add_argument`` of a parser or of a group."""
+
+
+def add_progress(add: Add, environment: Mapping[str, str]) -> None:
+    """``--progress``, whose default is Docker's BUILDKIT_PROGRESS."""
+    default = environment.get("BUILDKIT_PROGRESS") or "auto"
+    words = "how to show it (default: BUILDKIT_PROGRESS, else auto)"
+    add("--progress", metavar="|".join(CHOICES), default=default, help=words)
+
+
+def add_platform(add: Add, what: str) -> None:
+    """``--platform``; ``what`` begins its help."""
+    words = f"{what} (default: DOCKER_DEFAULT_PLATFORM, else this machine)"
+    add("--platform", metavar="OS/ARCH", default="", help=words)
+
+
+def add_mirrors(add: Add) -> None:
+    """``--registry-mirror``, repeatable."""
+    add(
+        "--registry-mirror",
+        action="append",
+        default=[],
+        metavar="REGISTRY=URL",
+        help="ask URL first, such as docker.io=http://127.0.0.1:5000; repeatable; also MINIBUILD_REGISTRY_MIRROR, "
+        "several separated by blanks",
+    )
+
+
+def add_machinery(add: Add) -> None:
+    """``--runtime`` and ``--snapshotter``."""
+    words = "what runs commands (default: the first that works; see `minibuild info`)"
+    add("--runtime", metavar="NAME", default="", help=words)
+    words = "what keeps the trees they run in (default: the first that works)"
+    add("--snapshotter", metavar="NAME", default="", help=words)
+
+
+def platform_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Platform:
+    """``--platform``, else DOCKER_DEFAULT_PLATFORM, else this machine's; raises UsageError."""
+    word = arguments.platform or environment.get("DOCKER_DEFAULT_PLATFORM", "")
+    if "," in word:
+        raise UsageError(
+            f"--platform {word!r} names several platforms, which is not supported yet", hint="take one after the other"
+        )
+    return Platform.of_this_machine() if word in ("", "local") else Platform.parse(word)
+
+
+def mirrors_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The ``registry=URL`` words, those of the command line first."""
+    return (*arguments.registry_mirror, *environment.get("MINIBUILD_REGISTRY_MIRROR", "").split())
