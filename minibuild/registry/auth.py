@@ -37,7 +37,7 @@ class Challenge:
 def parse_challenges(header: str) -> Iterator[Challenge]:
     """The challenges of a ``WWW-Authenticate`` header, several of which may stand in a row."""
     starts = list(_CHALLENGE.finditer(header))
-    for start, following in zip(starts, [*starts[1:], None], strict=True):
+    for start, following in zip(starts, [*starts[1:], None], strict=False):
         text = header[start.end() : following.start() if following else len(header)]
         found = _PARAMETER.finditer(text)
         pairs = {

@@ -246,6 +246,7 @@ class RegistryServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
                 reply = registry.reply(Request("GET", self.path, self.headers))
