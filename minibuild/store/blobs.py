@@ -6,7 +6,6 @@ import errno
 import hashlib
 import io
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -114,7 +113,7 @@ class Blobs:
     @contextmanager
     def draft(self) -> Iterator[Draft]:
         """A blob in the making whose digest the caller takes; what isn't committed when it is left is gone."""
-        draft = Draft(self._scratch / f".{os.getpid()}-{secrets.token_hex(8)}", self)
+        draft = Draft(self._scratch / f".{os.getpid()}-{os.urandom(8).hex()}", self)
         try:
             yield draft
         finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -45,7 +44,7 @@ class LocalDirectory:
                 _check(self._path, image, contents)
                 _unpack(image, contents, progress, self._path)
                 return
-            draft = self._path.with_name(f".{self._path.name[:200]}.{secrets.token_hex(4)}")
+            draft = self._path.with_name(f".{self._path.name[:200]}.{os.urandom(4).hex()}")
             draft.mkdir()
             try:
                 _unpack(image, contents, progress, draft)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -52,7 +51,7 @@ def _file(path: Path) -> Iterator[BinaryIO]:
         with _opened(path, path, os.O_WRONLY) as file:
             yield file
         return
-    draft = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
+    draft = path.with_name(f".{path.name[:200]}.{os.urandom(4).hex()}")
     try:
         with _opened(draft, path, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as file:
             yield file
