@@ -60,8 +60,8 @@ def parser(environment: Mapping[str, str]) -> Parser:
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Runs the container and answers its exit status."""
     word, *command = arguments.operands
-    volumes = tuple(map(_volume, arguments.volume))
-    variables = {**_from_files(arguments.env_file, session.environment), **arguments.env}
+    volumes = tuple(map(mount_of, arguments.volume))
+    variables = {**variables_of(arguments.env_file, session.environment), **arguments.env}
     for note in (*getattr(arguments, "notes", ()), *map(_published, arguments.publish)):
         session.note(f"note: {note}")
     _arrange_input(arguments)
@@ -136,7 +136,8 @@ def _entrypoint(word: str | None) -> tuple[str, ...] | None:
     return (word,) if word else ()
 
 
-def _volume(word: str) -> Mount:
+def mount_of(word: str) -> Mount:
+    """What ``-v SOURCE:TARGET[:ro]`` binds; raises UsageError."""
     from minibuild.runtimes.base import Mount
 
     source, _, rest = word.partition(":")
@@ -158,7 +159,8 @@ def _volume(word: str) -> Mount:
     return Mount(path, target, read_only="ro" in options.split(","))
 
 
-def _from_files(files: list[str], environment: Mapping[str, str]) -> dict[str, str]:
+def variables_of(files: list[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables of ``--env-file``, a bare KEY with the environment's value; raises UsageError."""
     variables: dict[str, str] = {}
     for name in files:
         try:
