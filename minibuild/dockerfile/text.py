@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -39,7 +39,8 @@ class Text:
         for part in parts:
             source = part.source
             if part.value or not segments:
-                segments = [segment for segment in segments if segment[0] < length]
+                if segments and segments[-1][0] == length:
+                    segments.pop()  # an empty text's place
                 segments += [(length + index, offset) for index, offset in part.segments]
             values.append(part.value)
             length += len(part.value)
@@ -61,8 +62,9 @@ class Text:
     def slice(self, start: int, end: int) -> Text:
         """The text between two indices."""
         start, end = min(start, len(self.value)), min(end, len(self.value))
-        first = bisect_right(self.segments, start, key=lambda segment: segment[0]) - 1
-        inside = [(index - start, offset) for index, offset in self.segments[first + 1 :] if index < end]
+        first = bisect_right(self.segments, start, key=lambda segment: segment[0])
+        last = bisect_left(self.segments, end, key=lambda segment: segment[0])
+        inside = [(index - start, offset) for index, offset in self.segments[first:last]]
         return Text(self.value[start:end], self.source, ((0, self.offset(start)), *inside))
 
     def strip(self) -> Text:
