@@ -111,12 +111,14 @@ class Connections:
         """A kind of pool whose sockets can be shut from another thread, even while a server keeps us waiting."""
         watch = self._watch
 
-        class Connection(pool.ConnectionCls):  # type: ignore[misc]
+        class Watched(pool.ConnectionCls):  # type: ignore[misc]
+            """Tells of its socket as soon as it has one."""
+
             def connect(self) -> None:
                 super().connect()
                 watch(self.sock)
 
-        return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
+        return type(pool.__name__, (pool,), {"ConnectionCls": Watched})
 
     def _watch(self, connected: socket.socket) -> None:
         self._sockets.add(connected)
