@@ -38,10 +38,16 @@ Named: TypeAlias = tuple[Reference | None, Image]
 class Images:
     """The names in a store. Many processes may change them at once: each change is one locked read and rename."""
 
-    def __init__(self, root: Path, blobs: Blobs, lock: Path) -> None:
+    def __init__(self, root: Path, blobs: Blobs, lock: Path, scratch: Path) -> None:
         self._path = root / INDEX_FILE
+        self._scratch = scratch
         self._blobs = blobs
         self._lock = lock
+
+    def make(self) -> None:
+        """Makes an index.json, if there is none."""
+        if not self._path.exists():
+            self._change(lambda entries: entries)
 
     def entries(self) -> Documents:
         """The descriptors of index.json; raises ImageError where it is damaged."""
@@ -140,12 +146,14 @@ class Images:
             before = self.entries()
             after = change(list(before))
             if after != before or not self._path.exists():
-                replace_file(self._path, write_index(after))
+                replace_file(self._path, write_index(after), self._scratch)
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Replaces a small file at one stroke; it is on the disk afterwards, since nothing else could tell it's torn."""
-    draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+def replace_file(path: Path, content: bytes, scratch: Path) -> None:
+    """Replaces a small file at one stroke, by way of a directory of the same filesystem. It is on the disk afterwards,
+    since nothing else could tell if it were torn.
+    """
+    draft = scratch / f".{path.name}.{os.urandom(8).hex()}"
     try:
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "wb") as file:
             file.write(content)

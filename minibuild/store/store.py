@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 from minibuild.errors import ImageError, UsageError
 from minibuild.oci import Descriptor, Digest, Image, Layer, Platform, Reference
 from minibuild.store.blobs import Blobs, disk_explained
-from minibuild.store.images import Images
-from minibuild.store.layout import INDEX_FILE, LAYOUT, LAYOUT_FILE, write_index
+from minibuild.store.images import Images, replace_file
+from minibuild.store.layout import LAYOUT, LAYOUT_FILE
 from minibuild.store.locks import Lease, locked
 from minibuild.store.records import Records
 from minibuild.store.verifying import verified
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from minibuild.layers.index import Index
 
 _BLOCK = 1 << 20
+_ELSEWHERE = "choose another with --root or MINIBUILD_ROOT"
 
 
 def data_directory(environ: Mapping[str, str], uid: int | None = None) -> Path:
@@ -52,19 +53,14 @@ class Store:
         self.lease = lease
         self.scratch = root / "tmp"
         self.blobs = Blobs(root, self.scratch)
-        self.images = Images(root, self.blobs, root / "locks" / "index")
+        self.images = Images(root, self.blobs, root / "locks" / "index", self.scratch)
 
     @classmethod
     def at(cls, root: Path) -> Self:
         """The store in a directory, made if need be; raises UnavailableError or UsageError where it can't stand."""
         root = root.absolute()
-        if root.exists() and not root.is_dir():
-            raise UsageError(
-                f"{root} is a file, wanted a directory for the store",
-                hint="choose another with --root or MINIBUILD_ROOT",
-            )
         with disk_explained(root):
-            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _claim(root)
             (root / "locks").mkdir(exist_ok=True)
             store = cls(root, Lease(root / "locks" / "lease"))
             store._furnish()
@@ -73,9 +69,9 @@ class Store:
     def _furnish(self) -> None:
         self.blobs.make()
         (self.root / "indices").mkdir(exist_ok=True)
-        for name, content in ((INDEX_FILE, write_index(())), (LAYOUT_FILE, LAYOUT)):
-            with suppress(FileExistsError), open(self.root / name, "xb") as file:
-                file.write(content)
+        self.images.make()
+        if not (self.root / LAYOUT_FILE).exists():
+            replace_file(self.root / LAYOUT_FILE, LAYOUT, self.scratch)
         # What killed processes left; nobody else is writing.
         with self.lease.exclusively() as alone:
             if alone:
@@ -191,6 +187,18 @@ class Store:
 
     def _index_path(self, diff_id: Digest) -> Path:
         return self.root / "indices" / Digest.parse(diff_id).hex
+
+
+def _claim(root: Path) -> None:
+    """Makes sure that a directory is there, our own, and closed to others: it holds setuid files of strangers."""
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"{root} is a file, wanted a directory for the store", hint=_ELSEWHERE)
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = set(os.listdir(root)) - {"lost+found"}
+    if not found:
+        root.chmod(0o700)
+    elif not found & {"locks", LAYOUT_FILE}:
+        raise UsageError(f"{root} is neither empty nor a store", hint=_ELSEWHERE)
 
 
 def _empty(directory: Path) -> None:

@@ -8,7 +8,7 @@ them: whenever the short stream is refused, the whole one follows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from minibuild.errors import ImageError, UnavailableError
@@ -42,10 +42,8 @@ class DockerDaemon:
         with self._client() as client:
             known = _known_layers(client, image)
             if known:
-                try:
+                with suppress(_Refused):
                     return _load(client, archive(image, names, contents, progress, known))
-                except _Refused:
-                    pass
             try:
                 _load(client, archive(image, names, contents, progress))
             except _Refused as refused:
@@ -82,17 +80,18 @@ class DockerDaemon:
         from docker.errors import APIError, DockerException
         from requests.exceptions import RequestException
 
-        client = None
         try:
             client = _connected(self._environment)
+        except (DockerException, RequestException) as error:
+            raise UnavailableError(f"no docker daemon answers ({_reason(error)})", hint=_REMEDY) from error
+        try:
             yield client
         except APIError as error:
             raise ImageError(f"the docker daemon says: {error.explanation or error}") from error
         except (DockerException, RequestException) as error:
-            raise UnavailableError(f"no docker daemon answers ({_reason(error)})", hint=_REMEDY) from error
+            raise UnavailableError(f"the docker daemon broke off ({_reason(error)})", hint=_REMEDY) from error
         finally:
-            if client is not None:
-                client.close()
+            client.close()
 
 
 _REMEDY = "start it, or name another with DOCKER_HOST; -o type=docker,dest=FILE writes an archive for docker load"
@@ -107,8 +106,11 @@ def _connected(environment: Mapping[str, str]) -> DockerClient:
     from docker.context import ContextAPI
 
     if not environment.get("DOCKER_HOST"):
-        context = ContextAPI.get_current_context()
-        if context is not None and context.Host:
+        name = environment.get("DOCKER_CONTEXT") or None
+        context = ContextAPI.get_context(name)
+        if context is None:
+            raise UnavailableError(f"docker's context {name or 'in use'} doesn't exist", hint="docker context ls")
+        if context.Host:
             return docker.DockerClient(
                 context.Host, tls=context.TLSConfig or False, version="auto", timeout=_PATIENCE_S
             )
@@ -143,8 +145,12 @@ def _keeps_blobs(information: Mapping[str, Any]) -> bool:
 
 
 def _load(client: DockerClient, pieces: Iterator[bytes]) -> None:
-    """Sends an archive; raises _Refused with the daemon's words, which come with status 200 when it read the start."""
+    """Sends an archive; raises _Refused with the daemon's words, which come with status 200 when it read the start.
+
+    Podman doesn't wait for the end of what it refuses: it closes the connection.
+    """
     from docker.errors import APIError
+    from requests.exceptions import ConnectionError as BrokenOff
 
     api: Any = client.api
     try:
@@ -154,6 +160,8 @@ def _load(client: DockerClient, pieces: Iterator[bytes]) -> None:
                 raise _Refused(str(problem).strip())
     except APIError as error:
         raise _Refused(str(error.explanation or error)) from error
+    except BrokenOff as error:
+        raise _Refused(f"it broke off the connection ({_reason(error)})") from error
 
 
 def _reason(error: BaseException) -> str:

@@ -82,7 +82,7 @@ class OciLayout:
             after = entries_of(image, names)
             taken = {names_of(entry) for entry in after} - {()}
             kept = [entry for entry in before if names_of(entry) not in taken and entry not in after]
-            replace_file(index, write_index([*kept, *after]))
+            replace_file(index, write_index([*kept, *after]), self._path)
 
 
 def _copy(descriptor: Descriptor, blobs: Blobs, contents: LayerContents, progress: Progress) -> None:

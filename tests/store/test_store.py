@@ -52,6 +52,37 @@ def test_a_root_that_is_a_file_is_refused_with_the_remedy(tmp_path: Path) -> Non
     assert "--root" in raised.value.hint
 
 
+def test_a_root_with_other_people_s_files_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    tmp_path.chmod(0o755)
+    with pytest.raises(UsageError, match="is neither empty nor a store") as raised:
+        Store.at(tmp_path)
+    assert "--root" in raised.value.hint
+    assert os.listdir(tmp_path) == ["letters"]
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+def test_an_empty_directory_that_was_there_is_closed_to_others(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with Store.at(tmp_path):
+        assert tmp_path.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_store_of_which_everything_but_the_locks_was_deleted_is_a_new_one(tmp_path: Path) -> None:
+    import shutil
+
+    with Store.at(tmp_path / "store") as store:
+        store.images.tag(BASE, stored_image(store, "a"))
+        for name in ("blobs", "tmp", "indices"):
+            shutil.rmtree(store.root / name)
+        for name in ("index.json", "oci-layout"):
+            (store.root / name).unlink()
+    with Store.at(tmp_path / "store") as store:
+        image = stored_image(store, "b")
+        store.images.tag(BASE, image)
+        assert store.images.list() == ((BASE, image),)
+
+
 def test_a_root_below_a_file_is_refused_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UnavailableError, match="can't be written") as raised:

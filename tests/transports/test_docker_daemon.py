@@ -333,3 +333,8 @@ def test_a_daemon_that_is_down_is_one_clear_error(store: Store, image: Image, tm
 def test_a_host_that_is_no_daemon_is_one_clear_error(host: str, store: Store, image: Image) -> None:
     with pytest.raises(UnavailableError, match="no docker daemon answers"):
         DockerDaemon({"DOCKER_HOST": host}).export(image, [APP], store, silent)
+
+
+def test_a_context_that_does_not_exist_is_named(store: Store, image: Image) -> None:
+    with pytest.raises(UnavailableError, match="docker's context nowhere doesn't exist"):
+        DockerDaemon({"DOCKER_CONTEXT": "nowhere"}).export(image, [APP], store, silent)
