@@ -49,10 +49,7 @@ class Header(NamedTuple):
 
 
 def encode(entry: Entry) -> bytes:
-    """The header blocks of an entry: PAX records first where it needs any, then the header; not its content.
-
-    A whiteout's mode, owner and time are what the entry says: zeros, unless somebody set them.
-    """
+    """The header blocks of an entry: PAX records first where it needs any, then the header; not its content."""
     name, link = names.encode(names.member_name(entry)), names.encode(entry.link)
     size = entry.size if entry.kind is Kind.FILE else 0
     records: dict[bytes, bytes] = {}

@@ -16,7 +16,13 @@ TEXTS = ("etc/passwd", "etc/group")
 """The files whose content an index keeps, since nearly every build asks for them."""
 LARGEST_TEXT = 1 << 20
 
+MOST_MEMORY = 1 << 30
+"""Bytes that the names and attributes of one layer may take, roughly. A few kilobytes of a tar can name a chain of two
+thousand directories, and compress to nothing: without a limit a small layer could fill any memory.
+"""
+
 _FORMAT = 1
+_ENTRY_MEMORY = 200
 _LETTERS: Mapping[Kind, str] = {
     Kind.FILE: "f",
     Kind.DIRECTORY: "d",
@@ -164,10 +170,11 @@ class IndexBuilder:
     (what would become of the files in it?), and nothing may stand below what isn't a directory.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_memory: int = MOST_MEMORY) -> None:
         self._entries: dict[str, Entry] = {}  # by path; deletions by a key that is no path
         self.directories: set[str] = {""}
         self.texts: dict[str, bytes] = {}
+        self._most_memory, self._memory = most_memory, 0
 
     def find(self, path: str) -> Entry | None:
         """The entry of that path so far, a HARDLINK with all that its target has; no deletions."""
@@ -180,6 +187,9 @@ class IndexBuilder:
     def add(self, entry: Entry) -> Entry:
         """Takes up one more entry and answers it as the index will have it; raises ImageError for one that can't be."""
         path, kind = entry.path, entry.kind
+        self._count(_ENTRY_MEMORY + len(path) + len(entry.link))
+        if entry.xattrs:
+            self._count(sum(len(name) + len(value) for name, value in entry.xattrs.items()))
         if kind is Kind.WHITEOUT or kind is Kind.OPAQUE:
             if kind is Kind.OPAQUE:
                 self._enter(path, path)
@@ -211,8 +221,14 @@ class IndexBuilder:
             if above is not None:
                 raise ImageError(f"{path!r} stands below {directory!r}, which its layer has as a {above.kind}")
             new.append(directory)
+            self._count(len(directory))
             directory = directory.rpartition("/")[0]
         self.directories.update(new)
+
+    def _count(self, size: int) -> None:
+        self._memory += size
+        if self._memory > self._most_memory:
+            raise ImageError(f"a layer has more entries, or longer names, than {self._most_memory} bytes can hold")
 
     def _linked(self, entry: Entry) -> Entry:
         """A hard link with all that its target has; a copy of the target where that is no file."""

@@ -37,6 +37,8 @@ def pack(changes: Iterable[Change], sink: BinaryIO) -> Packed:
     table = IndexBuilder()
     for entry, opener in changes:
         _check(entry, opener, table)
+        if entry.kind is Kind.WHITEOUT or entry.kind is Kind.OPAQUE:
+            entry = Entry(entry.path, entry.kind)
         if entry.kind is not Kind.FILE:
             # A hard link's header repeats all its file has: whoever unpacks it may apply it to the file once more.
             added = table.add(entry)
@@ -76,7 +78,7 @@ def _check(entry: Entry, opener: Opener | None, table: IndexBuilder) -> None:
             hint="give the file another name, or leave it out",
         )
     if names.clean(path) != path:
-        raise ContextError(f"{path!r} is no path that a layer can hold")
+        raise ImageError(f"{path!r} is no path that a layer can hold")
     if kind is Kind.FILE and opener is None:
         raise ImageError(f"{path!r} is a file that nothing opens")
     if kind is Kind.OPAQUE:

@@ -17,7 +17,7 @@ _MOST_OPEN = 64
 
 class Rooted:
     """The directory, and file descriptors of the directories in it that were used last. They belong to this object:
-    one that it answered holds at least until two more were asked for.
+    one that it answered may be closed as soon as the next is asked for.
 
     ``made`` has the directories that ``make`` had to make; ``times`` the modification time, in nanoseconds, that each
     directory had when it was opened first.
@@ -90,31 +90,26 @@ class Rooted:
         yield from found
 
     def _descend(self, path: str, make: Callable[[int, str, bytes], None] | None) -> int | None:
-        """Opens the components that aren't open yet, one after the other; ``make`` is what makes a missing one."""
-        if (descriptor := self._open.get(path)) is not None:
-            if path:
-                self._open[path] = self._open.pop(path)
-            return descriptor
+        """Opens the components that aren't open yet, one after the other; ``make`` is what makes a missing one.
+
+        All of them stay open for a while: else two thousand directories in one another would cost two million calls.
+        """
         here, missing = path, []
         while here not in self._open:
             here, _, name = here.rpartition("/")
             missing.append(name)
-        descriptor, owned = self._open[here], False
-        try:
-            while missing:
-                name = missing.pop()
-                here = f"{here}/{name}" if here else name
-                child = self._open_child(descriptor, here, names.encode(name), make)
-                if child is None:
-                    return None
-                if owned:
-                    os.close(descriptor)
-                descriptor, owned = child, True
-            owned = False
-        finally:
-            if owned:
-                os.close(descriptor)
-        self._remember(path, descriptor)
+        descriptor = self._open[here]
+        if here:
+            self._open[here] = self._open.pop(here)  # the last one to be closed
+        while missing:
+            name = missing.pop()
+            here = f"{here}/{name}" if here else name
+            child = self._open_child(descriptor, here, names.encode(name), make)
+            if child is None:
+                return None
+            if len(self._open) >= _MOST_OPEN:
+                os.close(self._open.pop(next(other for other in self._open if other)))
+            self._open[here] = descriptor = child
         return descriptor
 
     def _open_child(
@@ -136,12 +131,6 @@ class Rooted:
             os.unlink(name, dir_fd=parent)
         os.mkdir(name, 0o755, dir_fd=parent)
         self.made.add(path)
-
-    def _remember(self, path: str, descriptor: int) -> None:
-        if len(self._open) >= _MOST_OPEN:
-            oldest = next(other for other in self._open if other)
-            os.close(self._open.pop(oldest))
-        self._open[path] = descriptor
 
     def _remove_empty(self, path: str) -> None:
         for other in [other for other in self._open if other == path or other.startswith(f"{path}/")]:

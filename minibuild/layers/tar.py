@@ -191,9 +191,9 @@ def _entry(header: Header, records: Mapping[bytes, bytes], offset: int) -> Entry
     if kind is Kind.FILE and member.endswith("/"):
         kind = Kind.DIRECTORY
     if deleted := names.deletion(path):
-        return Entry(deleted[1], deleted[0], offset=offset)
+        return Entry(deleted[1], deleted[0])
     if kind is Kind.CHARACTER and header.device == (0, 0) and path:
-        return Entry(path, Kind.WHITEOUT, offset=offset)  # overlay's own form of it, and what overlay makes of it
+        return Entry(path, Kind.WHITEOUT)  # overlay's own form of it, and what overlay makes of it
     if not path and (kind is not Kind.DIRECTORY or not member):
         raise ImageError(f"{member!r} stands for the root, and is no directory")
     size = _decimal(records, b"size", header.size, member) if kind is Kind.FILE else 0
@@ -205,6 +205,7 @@ def _entry(header: Header, records: Mapping[bytes, bytes], offset: int) -> Entry
     mtime = _decimal(records, b"mtime", header.mtime, member)
     link = _link(kind, names.decode(records[b"linkpath"]) if records.get(b"linkpath") else header.link, member)
     xattrs = _xattrs(records, member) if records else NO_XATTRS
+    offset = offset if kind is Kind.FILE else -1
     return Entry(path, kind, header.mode, uid, gid, size, mtime, link, header.device, xattrs, "", offset)
 
 

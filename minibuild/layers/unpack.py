@@ -101,6 +101,8 @@ class _Unpacking:
             case Kind.OPAQUE:
                 self._opaques.add(entry.path)
                 self._hide(entry.path)
+            case Kind.HARDLINK:
+                self._link(entry)
             case _:
                 self._make(entry)
 
@@ -154,8 +156,20 @@ class _Unpacking:
                     self._merged.add(entry.path)
                 self._root.make(entry.path)
 
+    def _link(self, entry: Entry) -> None:
+        """Gives a file that the tar has already one more name."""
+        directory, _, target = entry.link.rpartition("/")
+        source, old = os.dup(self._root.make(directory)), names.encode(target)
+        try:
+            self._replacing(
+                entry.path,
+                lambda parent, new: os.link(old, new, src_dir_fd=source, dst_dir_fd=parent, follow_symlinks=False),
+            )
+        finally:
+            os.close(source)
+
     def _make(self, entry: Entry) -> None:
-        """Makes what is neither a regular file nor a directory."""
+        """Makes a symlink, a device or a FIFO."""
         try:
             self._replacing(entry.path, lambda parent, name: self._make_node(entry, parent, name))
         except PermissionError:
@@ -164,11 +178,6 @@ class _Unpacking:
 
     def _make_node(self, entry: Entry, parent: int, name: bytes) -> None:
         match entry.kind:
-            case Kind.HARDLINK:
-                directory, _, target = entry.link.rpartition("/")
-                source = self._root.make(directory)
-                os.link(names.encode(target), name, src_dir_fd=source, dst_dir_fd=parent, follow_symlinks=False)
-                return
             case Kind.SYMLINK:
                 os.symlink(names.encode(entry.link), name, dir_fd=parent)
             case Kind.FIFO:

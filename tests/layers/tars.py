@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from minibuild.layers import tar
+from minibuild.layers.entry import Entry
+
 MakeTar = Callable[..., io.BytesIO]
 
 
@@ -44,6 +47,26 @@ def make_tar(*members: tuple[tarfile.TarInfo, bytes], form: int = tarfile.PAX_FO
             archive.addfile(info, io.BytesIO(content))
     raw.seek(0)
     return raw
+
+
+def written(*entries: Entry) -> bytes:
+    """A tar of these entries; files are full of their path's first byte."""
+    members = (tar.encode(entry) + content_of(entry) + tar.padding(entry.size) for entry in entries)
+    return b"".join(members) + tar.END
+
+
+def content_of(entry: Entry) -> bytes:
+    return (entry.path.encode("utf-8", "surrogateescape")[:1] * entry.size)[: entry.size]
+
+
+def read(raw: bytes) -> list[Entry]:
+    """The entries of a tar, without the places of their contents."""
+    return [entry._replace(offset=-1) for entry, _ in tar.read_entries(io.BytesIO(raw))]
+
+
+def read_one(raw: bytes) -> Entry:
+    (entry,) = read(raw)
+    return entry
 
 
 def listing(root: Path) -> dict[str, tuple[object, ...]]:

@@ -109,3 +109,9 @@ def test_a_further_name_of_a_device_is_a_device() -> None:
 def test_entries_that_contradict_one_another_are_refused(entries: tuple[Entry, ...], message: str) -> None:
     with pytest.raises(ImageError, match=message):
         built(*entries)
+
+
+def test_names_that_would_fill_the_memory_are_refused() -> None:
+    table = IndexBuilder(most_memory=1 << 20)
+    with pytest.raises(ImageError, match="more entries, or longer names, than 1048576 bytes can hold"):
+        table.add(Entry("/".join("d" * 2000), Kind.FILE))
