@@ -6,6 +6,8 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
 
+EXCERPT_WIDTH = 160
+
 
 @dataclass(frozen=True)
 class Source:
@@ -68,10 +70,21 @@ class Span:
         return f"{self.source.name}:{self.line}:{self.column}"
 
     def excerpt(self) -> str:
-        """The first line of the range with carets under it; tabs become blanks so that the carets stay below."""
+        """The first line of the range with carets under it, or the part of a long line that they stand in.
+
+        Tabs become blanks so that the carets stay below; what can't be printed becomes U+FFFD.
+        """
         line, column = self.source.position(self.start)
         text = self.source.line(line)
         length = max(1, min(self.end - self.start, len(text) - column + 1))
+        cut = max(0, column - 1 - EXCERPT_WIDTH // 2) if len(text) > EXCERPT_WIDTH else 0
+        shown = text[cut : cut + EXCERPT_WIDTH]
+        before, after = "…" if cut else "", "…" if len(text) > cut + EXCERPT_WIDTH else ""
+        indent = column - 1 - cut
+        carets = " " * (len(before) + indent) + "^" * min(length, EXCERPT_WIDTH - indent)
         gutter = f"{line} | "
-        carets = " " * (len(gutter) - 2) + "| " + " " * (column - 1) + "^" * length
-        return gutter + text.replace("\t", " ") + "\n" + carets
+        return gutter + before + _printable(shown) + after + "\n" + " " * (len(gutter) - 2) + "| " + carets
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " if c == "\t" else "\ufffd" for c in text)
