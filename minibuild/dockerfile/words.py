@@ -50,9 +50,10 @@ def split_pairs(text: Text, escape: str) -> Pairs:
     if words and "=" not in words[0].value:
         blanks = _BLANKS.search(text.value)
         if not blanks:
-            raise DockerfileError(f"{text} has no value", span=text.span, hint=f"write {text}=value")
-        name, value = text.slice(0, blanks.start()), text.slice(blanks.end(), len(text.value))
-        return Pairs(((name, value),), is_legacy=True)
+            name = text.value[:40]
+            raise DockerfileError(f"{name} has no value", span=text.span, hint=f"write {name}=value")
+        pair = (text.slice(0, blanks.start()), text.slice(blanks.end(), len(text.value)))
+        return Pairs((pair,), is_legacy=True)
     return Pairs(tuple(_pair(word) for word in words), is_legacy=False)
 
 
@@ -64,8 +65,9 @@ def split_declarations(text: Text, escape: str) -> tuple[tuple[Text, Text | None
 def _pair(word: Text) -> tuple[Text, Text]:
     at = word.value.find("=")
     if at < 0:
-        hint = f"write {word}=value; a value with blanks stands in quotes"
-        raise DockerfileError(f"{word} is not of the form name=value", span=word.span, hint=hint)
+        name = word.value[:40]
+        hint = f"write {name}=value; a value with blanks stands in quotes"
+        raise DockerfileError(f"{name} is not of the form name=value", span=word.span, hint=hint)
     return word.slice(0, at), word.slice(at + 1, len(word.value))
 
 
