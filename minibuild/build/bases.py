@@ -84,7 +84,8 @@ class Bases:
             image = registry.resolve(reference, platform)
             registry.fetch_layers(image, self.store.blobs, activity.progress, activity=activity.number)
             self.store.put_image(image)
-            self.store.images.tag(reference, image)
+            for name in (reference, registry.pinned(reference)):
+                self.store.images.tag(name, image)
             return image
 
     def _bring(self, image: Image, source: ImageSource, activity: Activity) -> None:
