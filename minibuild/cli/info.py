@@ -69,7 +69,7 @@ def _told(record: Record) -> str:
         f"minibuild {record['Version']} on Python {record['Python']}",
         f"platform      {record['Platform']}, Linux {record['Kernel']}, user {record['User']}",
         f"store         {record['Root']}",
-        f"              {record['Images']} images, {record['Names']} names; {usage}",
+        f"              {record['Images']} images under {record['Names']} names; {usage}",
     ]
     for kind in ("Runtimes", "Snapshotters"):
         first = True
