@@ -79,7 +79,7 @@ class Cancellation:
 
     @contextmanager
     def telling(self, listener: Callable[[], None]) -> Iterator[None]:
-        """While the block lasts, who cancels calls the listener too: for what waits on something else than a process."""
+        """While the block lasts, who cancels calls the listener too: for what waits without looking here."""
         self._listeners.append(listener)
         try:
             yield
@@ -99,6 +99,10 @@ class Runtime(Protocol):
     """
 
     name: ClassVar[str]
+
+    @classmethod
+    def binary(cls) -> str | None:
+        """The program of this host that it stands on; None where it isn't installed."""
 
     @classmethod
     def probe(cls) -> str | None:

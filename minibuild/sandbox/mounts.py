@@ -141,9 +141,9 @@ def _short(stack: ExitStack, path: Path) -> str:
     return text if len(os.fsencode(text)) <= 255 else _numbered(stack, path)
 
 
-def bind(source: str | Path, target: str | Path, attributes: int = 0, *, recursive: int = 0) -> None:
-    """Binds a file or directory at a path, with ``MOUNT_ATTR_…`` set for it and all below it."""
-    mounted = syscalls.open_tree(source, recursive=recursive)
+def bind(source: str | Path, target: str | Path, attributes: int = 0) -> None:
+    """Binds a file or directory, with all that is mounted below it, at a path; ``MOUNT_ATTR_…`` are set for all."""
+    mounted = syscalls.open_tree(source)
     try:
         if attributes:
             syscalls.mount_setattr(mounted, attributes)

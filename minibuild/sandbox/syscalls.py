@@ -32,6 +32,7 @@ MOUNT_ATTR_RDONLY = 0x1
 MOUNT_ATTR_NODEV = 0x4
 
 PR_CAPBSET_DROP = 24
+_CAPABILITY_VERSION_3 = 0x20080522
 
 # The numbers of calls that came after 2019 are the same on every architecture.
 _OPEN_TREE = 428
@@ -123,6 +124,18 @@ def prctl(option: int, argument: int) -> int:
     return _checked(_libc().prctl(option, ctypes.c_ulong(argument), zero, zero, zero))
 
 
+def clear_inheritable() -> None:
+    """Empties the calling thread's inheritable capabilities, and with them the ambient ones."""
+    import ctypes
+    import struct
+
+    header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
+    sets = ctypes.create_string_buffer(24)  # twice (effective, permitted, inheritable): the low and the high 32
+    _checked(_libc().capget(header, sets))
+    low, high = struct.unpack("3I3I", sets.raw)[0:2], struct.unpack("3I3I", sets.raw)[3:5]
+    _checked(_libc().capset(header, struct.pack("3I3I", *low, 0, *high, 0)))
+
+
 def fsopen(kind: str) -> int:
     """Begins a new filesystem of that kind; the caller closes the descriptor."""
     return _checked(_syscall(_FSOPEN, _bytes(kind), _CLOEXEC))
@@ -148,12 +161,9 @@ def fsmount(context: int, attributes: int) -> int:
     return _checked(_syscall(_FSMOUNT, context, _CLOEXEC, attributes))
 
 
-def open_tree(path: str | os.PathLike[str], *, recursive: int = 0) -> int:
-    """A copy of the mount at a path that stands nowhere yet; the caller closes the descriptor.
-
-    ``recursive``: ``AT_RECURSIVE`` takes along what is mounted below.
-    """
-    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | recursive
+def open_tree(path: str | os.PathLike[str]) -> int:
+    """A copy of what is mounted at a path, and below it, that stands nowhere yet; the caller closes the descriptor."""
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_RECURSIVE
     return _checked(_syscall(_OPEN_TREE, _AT_FDCWD, _bytes(path), flags), _bytes(path))
 
 

@@ -1,0 +1,50 @@
+"""Programs of this host that runtimes are made of."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from minibuild.runtimes.base import Process
+
+# Daemons' programs live where a plain user's PATH doesn't look.
+_MORE = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin")
+
+# In memory on every Linux, root's alone, and empty after a crash of the machine.
+SCRATCH = Path("/run/minibuild")
+
+
+def which(name: str) -> str | None:
+    """The path of a program of this host; None where it isn't installed."""
+    for directory in (*os.get_exec_path(), *_MORE):
+        path = os.path.join(directory, name)
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            return os.path.realpath(path)
+    return None
+
+
+def clean_environment() -> dict[str, str]:
+    """What a runtime's own program sees: nothing of ours but where programs are."""
+    return {"PATH": ":".join(_MORE), "LC_ALL": "C"}
+
+
+def streams_for(process: Process) -> dict[str, Any]:
+    """What subprocess.Popen is told of standard streams: ours for an interactive process, else pipes, and a session
+    of its own, so that a terminal's Ctrl-C reaches us alone.
+    """
+    from subprocess import DEVNULL, PIPE
+
+    if process.interactive:
+        return {}
+    return {"stdin": DEVNULL, "stdout": PIPE, "stderr": PIPE, "start_new_session": True}
+
+
+def sweep_scratch() -> None:
+    """Removes what runtimes of killed builds have left."""
+    from minibuild.sandbox.scratch import sweep
+
+    if SCRATCH.is_dir():
+        with suppress(OSError):
+            sweep(SCRATCH)

@@ -1,0 +1,133 @@
+"""crun and runc: programs that run an OCI bundle."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, ClassVar
+
+from minibuild.errors import UnavailableError
+from minibuild.runtimes import probing
+from minibuild.runtimes.base import Cancellation, OutputLine, Process
+from minibuild.runtimes.bundle import bundle
+from minibuild.runtimes.cradle import Cradle
+from minibuild.runtimes.host import SCRATCH, clean_environment, streams_for, which
+from minibuild.runtimes.program import Refusal, find_program
+from minibuild.runtimes.streams import follow
+from minibuild.runtimes.tree import ready_tree
+from minibuild.sandbox import mounts
+from minibuild.sandbox.scratch import scratch_directory
+from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV
+
+_HYBRID = "/sys/fs/cgroup/unified"
+_CGROUPS = Path("/sys/fs/cgroup")
+# What a runtime says of a program that the kernel wouldn't start though it is there: (pattern, status).
+_EXEC_COMPLAINTS = (
+    (re.compile(r"exec.*(exec format error|permission denied)", re.IGNORECASE), 126),
+    (re.compile(r"exec.*no such file or directory", re.IGNORECASE), 127),
+)
+
+
+class OciRuntime:
+    """What crun and runc have in common."""
+
+    name: ClassVar[str]
+    options: ClassVar[Sequence[str]] = ()
+
+    @classmethod
+    def binary(cls) -> str | None:
+        """The program; None where it isn't installed."""
+        return which(cls.name)
+
+    @classmethod
+    def probe(cls) -> str | None:
+        """None where it runs a program."""
+        return probing.probe(cls) if cls.binary() else f"{cls.name} is not installed"
+
+    def run(self, process: Process, root: Path, output: OutputLine, cancellation: Cancellation) -> int:
+        """Runs a process by ``run`` of the runtime's command line."""
+        binary = self.binary()
+        if binary is None:
+            raise UnavailableError(f"{self.name} is not installed")
+        with ready_tree(process, root) as binds, scratch_directory(SCRATCH) as scratch:
+            program = find_program(root, process)
+            if isinstance(program, Refusal):
+                output(program.message, "stderr")
+                return program.status
+            _write_json(scratch / "config.json", bundle(process, program, root, binds) | self.hooks(root))
+            identity = f"minibuild-{scratch.name}"
+            command = [binary, "--root", f"{scratch}/state", "--log", f"{scratch}/log", *self.options]
+            cradle = Cradle(before=lambda: _before(root))
+            try:
+                cradled = cradle.start(
+                    [*command, "run", "--bundle", str(scratch), identity],
+                    cwd="/",
+                    env=clean_environment(),
+                    **streams_for(process),
+                )
+                status = follow(cradled, output, cancellation)
+            finally:
+                self.clean_up(identity)
+            return status if cancellation or status == 0 else self._judged(scratch / "log", status, process, output)
+
+    def hooks(self, root: Path) -> dict[str, Any]:  # noqa: ARG002
+        """What the configuration has to say to this runtime alone."""
+        return {}
+
+    def clean_up(self, identity: str) -> None:
+        """Removes what a killed runtime leaves outside of its namespaces."""
+
+    def _judged(self, log: Path, status: int, process: Process, output: OutputLine) -> int:
+        """The status, unless the runtime's log says that it is the runtime's own."""
+        complaint = log.read_text(errors="replace").strip() if log.exists() else ""
+        if not complaint:
+            return status
+        for pattern, meaning in _EXEC_COMPLAINTS:
+            if pattern.search(complaint):
+                output(f"{process.arguments[0]}: {complaint}", "stderr")
+                return meaning
+        raise UnavailableError(
+            f"{self.name} made no container: {complaint}", hint="minibuild info tells what else can run here"
+        )
+
+
+class Crun(OciRuntime):
+    """crun, told to leave cgroups alone."""
+
+    name = "crun"
+    options = ("--cgroup-manager=disabled",)
+
+    def hooks(self, root: Path) -> dict[str, Any]:
+        """crun mounts the root anew and loses that no device is to be opened on it."""
+        # Hooks are told the container's state, and crun minds when nobody reads it.
+        script = 'while read -r _; do :; done; exec mount -o remount,bind,nodev "$1"'
+        hook = {"path": which("sh"), "args": ["sh", "-c", script, "sh", str(root)], "env": ["PATH=/usr/bin:/bin"]}
+        return {"hooks": {"createContainer": [hook]}}
+
+
+class Runc(OciRuntime):
+    """runc."""
+
+    name = "runc"
+
+    def clean_up(self, identity: str) -> None:
+        """runc has made a cgroup of that name in every hierarchy."""
+        for hierarchy in (_CGROUPS, *_CGROUPS.iterdir()):
+            with suppress(OSError):
+                os.rmdir(hierarchy / identity)
+
+
+def _before(root: Path) -> None:
+    mounts.bind(root, root, MOUNT_ATTR_NODEV)
+    # crun refuses hosts with both kinds of cgroups while any controller belongs to the second.
+    if os.path.ismount(_HYBRID):
+        mounts.unmount(_HYBRID)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    import json
+
+    path.write_text(json.dumps(value))

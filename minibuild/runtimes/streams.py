@@ -1,0 +1,89 @@
+"""Follows a program in its cradle to the end: lines as they come, a cancellation at once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from minibuild.events import Stream
+from minibuild.runtimes.base import Cancellation, OutputLine
+from minibuild.runtimes.cradle import Cradled
+
+KILLED = 137
+# A line that goes on for longer (a program that draws progress with \r alone) is cut.
+_LONGEST = 1 << 16
+
+
+@dataclass(slots=True)
+class Lines:
+    """Bytes of one stream, in whatever pieces they come, as lines."""
+
+    stream: Stream
+    output: OutputLine
+    _rest: bytearray = field(default_factory=bytearray)
+
+    def feed(self, data: bytes) -> None:
+        """Takes more bytes and reports the lines that they end."""
+        self._rest += data
+        *lines, rest = self._rest.split(b"\n") if b"\n" in data else [self._rest]
+        for line in lines:
+            self._report(line)
+        while len(rest) > _LONGEST:
+            cut = _LONGEST
+            while cut > _LONGEST - 4 and rest[cut] & 0xC0 == 0x80:  # not within a character
+                cut -= 1
+            self._report(rest[:cut])
+            rest = rest[cut:]
+        self._rest = bytearray(rest)
+
+    def end(self) -> None:
+        """Reports what came after the last line end."""
+        if self._rest:
+            self._report(self._rest)
+            self._rest = bytearray()
+
+    def _report(self, line: bytes | bytearray) -> None:
+        self.output(line.decode("utf-8", "replace"), self.stream)
+
+
+def follow(cradled: Cradled, output: OutputLine, cancellation: Cancellation) -> int:
+    """Reports lines until the program has ended and all of its output has come; answers its status.
+
+    What the program left running is killed then, as it is in a container. A program without pipes (it has our own
+    streams) is just waited for.
+    """
+    with cancellation.telling(cradled.kill):
+        try:
+            if cancellation:
+                cradled.kill()
+            if cradled.process.stdout and cradled.process.stderr:
+                _pump(cradled, output)
+            status = cradled.wait()
+        finally:
+            cradled.close()
+    return KILLED if cancellation else status
+
+
+def _pump(cradled: Cradled, output: OutputLine) -> None:
+    import selectors
+
+    process = cradled.process
+    assert process.stdout and process.stderr
+    ended = os.pidfd_open(process.pid)
+    with selectors.DefaultSelector() as selector, process.stdout, process.stderr:
+        try:
+            selector.register(process.stdout, selectors.EVENT_READ, Lines("stdout", output))
+            selector.register(process.stderr, selectors.EVENT_READ, Lines("stderr", output))
+            selector.register(ended, selectors.EVENT_READ)
+            while len(selector.get_map()) > (ended in selector.get_map()):
+                for key, _ in selector.select():
+                    if key.data is None:
+                        selector.unregister(ended)
+                        cradled.kill()
+                    elif data := os.read(key.fd, 1 << 16):
+                        key.data.feed(data)
+                    else:
+                        key.data.end()
+                        selector.unregister(key.fileobj)
+        finally:
+            os.close(ended)

@@ -1,0 +1,144 @@
+"""The kernel alone: namespaces, mounts and pivot_root(2) made by us, so that nothing has to be installed."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from minibuild.errors import UnavailableError
+from minibuild.runtimes import probing
+from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process
+from minibuild.runtimes.cradle import Cradle
+from minibuild.runtimes.host import streams_for, which
+from minibuild.runtimes.program import Refusal, find_program
+from minibuild.runtimes.streams import follow
+from minibuild.runtimes.tree import DEVICE_LINKS, DEVICES, MASKED_PATHS, READ_ONLY_PATHS, ready_tree
+from minibuild.sandbox import capabilities, mounts, syscalls
+from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY
+
+_QUIET = MS_NOSUID | MS_NODEV | MS_NOEXEC
+
+
+class UnshareRuntime:
+    """Runs a process in namespaces of our own making."""
+
+    name: ClassVar[str] = "unshare"
+
+    @classmethod
+    def binary(cls) -> str | None:
+        """The shell that holds the namespaces."""
+        return which("sh")
+
+    @classmethod
+    def probe(cls) -> str | None:
+        """None where the kernel lets us."""
+        return probing.probe(cls)
+
+    def run(self, process: Process, root: Path, output: OutputLine, cancellation: Cancellation) -> int:
+        """Runs a process whose root directory is the tree, by pivot_root(2)."""
+        with ready_tree(process, root) as binds:
+            program = find_program(root, process)
+            if isinstance(program, Refusal):
+                output(program.message, "stderr")
+                return program.status
+            inside = _Inside(process, root, binds, capabilities.known())
+            extra = syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
+            extra |= syscalls.CLONE_NEWNET if process.network == "none" else 0
+            cradle = Cradle(root, extra, inside.mount, inside.enter)
+            try:
+                cradled = cradle.start(
+                    process.arguments,
+                    executable=program,
+                    cwd=process.directory,
+                    env=dict(process.environment),
+                    user=process.uid,
+                    group=process.gid,
+                    extra_groups=process.groups,
+                    **streams_for(process),
+                )
+            except OSError as error:
+                return _exec_status(error, process, output)
+            return follow(cradled, output, cancellation)
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """What is done in the namespaces before the program starts."""
+
+    process: Process
+    root: Path
+    binds: Sequence[Mount]
+    capabilities: Sequence[int]
+
+    def mount(self) -> None:
+        """Mounts everything but /proc."""
+        mounts.bind(self.root, self.root, MOUNT_ATTR_NODEV)
+        device = self.root / "dev"
+        syscalls.mount("tmpfs", device, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=65536k")
+        for name in ("pts", "shm", "mqueue"):
+            (device / name).mkdir()
+        options = "newinstance,ptmxmode=0666,mode=0620,gid=5"
+        syscalls.mount("devpts", device / "pts", "devpts", MS_NOSUID | MS_NOEXEC, options)
+        syscalls.mount("shm", device / "shm", "tmpfs", _QUIET, "mode=1777,size=65536k")
+        syscalls.mount("mqueue", device / "mqueue", "mqueue", _QUIET)
+        syscalls.mount("sysfs", self.root / "sys", "sysfs", _QUIET | MS_RDONLY)
+        for name in DEVICES:
+            (device / name).touch()
+            mounts.bind(f"/dev/{name}", device / name)
+        for name, target in DEVICE_LINKS:
+            (device / name).symlink_to(target)
+        for bind in self.binds:
+            self._bind(bind)
+
+    def _bind(self, bind: Mount) -> None:
+        target = Path(f"{self.root}{bind.target}")
+        if bind.target.startswith("/dev/"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.mkdir() if bind.source.is_dir() else target.touch()
+        mounts.bind(bind.source, target, MOUNT_ATTR_NODEV | (MOUNT_ATTR_RDONLY if bind.read_only else 0))
+
+    def enter(self) -> None:
+        """Covers what tells of the host, moves to the tree, and gives up what a container may not do."""
+        for path in MASKED_PATHS:
+            self._mask(f"{self.root}{path}")
+        for path in READ_ONLY_PATHS:
+            with suppress(FileNotFoundError):
+                mounts.bind(f"{self.root}{path}", f"{self.root}{path}", MOUNT_ATTR_RDONLY)
+        syscalls.sethostname(self.process.hostname)
+        if self.process.network == "none":
+            _raise_loopback()
+        os.chdir(self.root)
+        syscalls.pivot_root(".", ".")
+        syscalls.umount(".", syscalls.MNT_DETACH)
+        os.chdir("/")
+        capabilities.bound(self.process.capabilities, self.capabilities)
+
+    def _mask(self, path: str) -> None:
+        if os.path.isdir(path):
+            syscalls.mount("tmpfs", path, "tmpfs", _QUIET | MS_RDONLY, "size=4k,nr_inodes=1")
+        elif os.path.exists(path):
+            mounts.bind("/dev/null", path, MOUNT_ATTR_RDONLY)
+
+
+def _raise_loopback() -> None:
+    import fcntl
+    import socket
+    import struct
+
+    up = struct.pack("16sH14x", b"lo", 0x1 | 0x40)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, 0x8914, up)  # SIOCSIFFLAGS
+
+
+def _exec_status(error: OSError, process: Process, output: OutputLine) -> int:
+    """What a shell makes of a program that the kernel refused to start."""
+    statuses = {errno.ENOENT: 127, errno.EACCES: 126, errno.ENOEXEC: 126, errno.EPERM: 126, errno.ELIBBAD: 126}
+    if error.errno not in statuses:
+        raise UnavailableError(f"unshare made no container: {error}") from error
+    output(f"{process.arguments[0]}: {(error.strerror or str(error)).lower()}", "stderr")
+    return statuses[error.errno]
