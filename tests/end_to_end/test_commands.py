@@ -20,7 +20,7 @@ FROM busybox
 LABEL purpose=testing
 ENV GREETING=hello
 WORKDIR /work
-RUN adduser -D -u 1000 app && echo content > file
+RUN echo app:x:1000:1000::/:/bin/sh >> /etc/passwd && echo content > file
 USER app
 VOLUME /data
 EXPOSE 8080/tcp

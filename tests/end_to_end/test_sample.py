@@ -62,7 +62,7 @@ def test_the_daemon_shows_what_the_dockerfile_says(sample: Built, dockerd: Docke
 
 
 def test_a_warning_says_that_email_is_not_defined_and_what_was_meant(sample: Built) -> None:
-    place = "Dockerfile:4:20"
+    place = "Dockerfile:4:21"
     warning = re.search(rf"{place}: warning: .*email.*", sample.log)
     assert warning, sample.log
     assert 'LABEL "maintainer"=$email' in sample.log
