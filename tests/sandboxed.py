@@ -1,7 +1,7 @@
-"""Runs a program that dies at the first attempt to make a namespace or a mount: ``sandboxed.py COMMAND…``.
+"""Runs a program that can make no namespace and no mount: ``sandboxed.py kill|refuse COMMAND…``.
 
-A seccomp filter kills the process on unshare, setns, mount and the new mount API, and on clone with a namespace flag;
-clone3, whose flags no filter can see, answers ENOSYS, upon which the C library takes clone.
+A seccomp filter kills the process, or answers EPERM, on unshare, setns, chroot, mount, the new mount API and on clone
+with a namespace flag; clone3, whose flags no filter can see, answers ENOSYS, upon which the C library takes clone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import struct
 import sys
 
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
-KILL, ALLOW, NO_SUCH_CALL = 0x80000000, 0x7FFF0000, 0x00050000 | 38
+ALLOW, NO_SUCH_CALL = 0x7FFF0000, 0x00050000 | 38
+ANSWERS = {"kill": 0x80000000, "refuse": 0x00050000 | 1}
 LOAD, EQUAL, ANY_BIT, RETURN = 0x20, 0x15, 0x45, 0x06
 CALL, FIRST_ARGUMENT = 0, 16
 CLONE3 = 435
@@ -23,23 +24,9 @@ CALLS = {"x86_64": ((272, 308, 165, 155, 161), 56), "aarch64": ((97, 268, 40, 41
 NEW_MOUNT_CALLS = (428, 429, 430, 431, 432, 442)
 
 
-def main(command: list[str]) -> None:
+def main(manner: str, *command: str) -> None:
     """Installs the filter, then becomes the command."""
-    calls, clone = CALLS[platform.machine()]
-    program = b"".join(
-        [
-            _instruction(LOAD, 0, 0, CALL),
-            *(b"".join((_instruction(EQUAL, 0, 1, call), _instruction(RETURN, 0, 0, KILL))) for call in calls),
-            *(b"".join((_instruction(EQUAL, 0, 1, n), _instruction(RETURN, 0, 0, KILL))) for n in NEW_MOUNT_CALLS),
-            _instruction(EQUAL, 0, 1, CLONE3),
-            _instruction(RETURN, 0, 0, NO_SUCH_CALL),
-            _instruction(EQUAL, 0, 3, clone),
-            _instruction(LOAD, 0, 0, FIRST_ARGUMENT),
-            _instruction(ANY_BIT, 0, 1, NAMESPACE_FLAGS),
-            _instruction(RETURN, 0, 0, KILL),
-            _instruction(RETURN, 0, 0, ALLOW),
-        ]
-    )
+    program = _program(ANSWERS[manner])
     instructions = ctypes.create_string_buffer(program, len(program))
     # struct sock_fprog: a count, padding, a pointer.
     wanted = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(instructions))
@@ -49,9 +36,29 @@ def main(command: list[str]) -> None:
     os.execvp(command[0], command)
 
 
+def _program(answer: int) -> bytes:
+    calls, clone = CALLS[platform.machine()]
+    refused = [
+        (_instruction(EQUAL, 0, 1, call), _instruction(RETURN, 0, 0, answer)) for call in calls + NEW_MOUNT_CALLS
+    ]
+    return b"".join(
+        [
+            _instruction(LOAD, 0, 0, CALL),
+            *(instruction for pair in refused for instruction in pair),
+            _instruction(EQUAL, 0, 1, CLONE3),
+            _instruction(RETURN, 0, 0, NO_SUCH_CALL),
+            _instruction(EQUAL, 0, 3, clone),
+            _instruction(LOAD, 0, 0, FIRST_ARGUMENT),
+            _instruction(ANY_BIT, 0, 1, NAMESPACE_FLAGS),
+            _instruction(RETURN, 0, 0, answer),
+            _instruction(RETURN, 0, 0, ALLOW),
+        ]
+    )
+
+
 def _instruction(code: int, if_true: int, if_false: int, operand: int) -> bytes:
     return struct.pack("HBBI", code, if_true, if_false, operand)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

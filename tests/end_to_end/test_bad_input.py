@@ -87,7 +87,7 @@ CASES = (
         ("app.txt", ".dockerignore", "line 2"),
         text("FROM busybox\nCOPY app.txt /\n") | {".dockerignore": "# nothing of these\n*.txt\n"},
     ),
-    Bad("no such user", 3, ("nosuch", "Dockerfile:3:"), text("FROM busybox\nUSER nosuch\nRUN true\n")),
+    Bad("no such user", 7, ("nosuch", "Dockerfile:3:"), text("FROM busybox\nUSER nosuch\nRUN true\n")),
     Bad(
         "failing command",
         5,
@@ -192,7 +192,7 @@ def test_a_full_disk_is_said_and_survived(
 ) -> None:
     require("unshare", "mount", root=True)
     assert busybox_base.archive.exists()
-    root = project(GOOD | {"Big.Dockerfile": "FROM busybox\nRUN head -c 40000000 /dev/zero > /big\n"})
+    root = project(GOOD | {"Big.Dockerfile": "FROM busybox\nRUN dd if=/dev/zero of=/big bs=1M count=40\n"})
     store = tmp_path / "store"
     store.mkdir()
     builder = Minibuild(store).with_mirror(registry)

@@ -37,6 +37,12 @@ CMD ["app"]
 }
 
 
+def sandboxed(manner: str) -> tuple[str, ...]:
+    """Words that take namespaces and mounts from the program behind them."""
+    interpreter = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
+    return interpreter, str(SANDBOXED), manner
+
+
 @pytest.fixture
 def plain(minibuild: Minibuild, registry: Registry, tmp_path: Path) -> Minibuild:
     """minibuild as ``nobody``, killed at the first namespace or mount; its store and the project are nobody's own."""
@@ -47,8 +53,7 @@ def plain(minibuild: Minibuild, registry: Registry, tmp_path: Path) -> Minibuild
             directory.chmod(directory.stat().st_mode | 0o011)
     minibuild.root.mkdir()
     os.chown(minibuild.root, 65534, 65534)
-    interpreter = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
-    return minibuild.with_mirror(registry).as_plain_user(interpreter, str(SANDBOXED))
+    return minibuild.with_mirror(registry).as_plain_user(*sandboxed("kill"))
 
 
 @pytest.fixture
@@ -96,7 +101,8 @@ def test_it_writes_a_directory_and_an_oci_layout(plain: Minibuild, project: Path
 @pytest.mark.usefixtures("busybox_base")
 def test_a_run_has_no_runtime_there_which_is_said(plain: Minibuild, project: Path) -> None:
     (project / "Dockerfile").write_text("FROM busybox\nRUN true\n")
-    done = plain("build", project)
+    done = plain.as_plain_user(*sandboxed("refuse"))("build", project)
     assert done.returncode == 6, done.stderr
     assert "Dockerfile:2:1" in done.stderr
-    assert "minibuild info" in done.stderr
+    assert "operation not permitted" in done.stderr.lower()
+    assert "Traceback" not in done.stderr
