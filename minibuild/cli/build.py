@@ -12,7 +12,7 @@ from minibuild.build.request import BuildRequest, BuildResult
 from minibuild.cli import COMMANDS
 from minibuild.cli.build_options import build_parser
 from minibuild.cli.display import choose
-from minibuild.cli.options import mirrors_of, platform_of
+from minibuild.cli.options import check_machinery, mirrors_of, platform_of
 from minibuild.cli.outputs import Output, check_outputs, parse_output
 from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
@@ -30,6 +30,7 @@ def parser(environment: Mapping[str, str]) -> Parser:
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Builds, then hands the result on; everything that can be refused is refused before."""
     request = request_of(arguments, session.environment)
+    check_machinery(arguments)
     outputs = outputs_of(arguments)
     check_outputs(outputs, quiet=arguments.quiet, terminal=session.output.isatty())
     display = choose("quiet" if arguments.quiet else arguments.progress, session.errors, session.environment)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from minibuild.cli.display import CHOICES
-from minibuild.errors import UsageError
+from minibuild.errors import UsageError, did_you_mean
 from minibuild.oci import Platform
 
 Add: TypeAlias = Callable[..., Any]
@@ -57,6 +57,24 @@ def platform_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -
     return Platform.of_this_machine() if word in ("", "local") else Platform.parse(word)
 
 
+def check_machinery(arguments: argparse.Namespace) -> None:
+    """Raises UsageError for a ``--runtime`` or ``--snapshotter`` that there is none of."""
+    if arguments.runtime:
+        from minibuild import runtimes
+
+        _check("--runtime", arguments.runtime, list(runtimes.TABLE))
+    if arguments.snapshotter:
+        from minibuild import snapshots
+
+        _check("--snapshotter", arguments.snapshotter, list(snapshots.TABLE))
+
+
 def mirrors_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> tuple[str, ...]:
     """The ``registry=URL`` words, those of the command line first."""
     return (*arguments.registry_mirror, *environment.get("MINIBUILD_REGISTRY_MIRROR", "").split())
+
+
+def _check(option: str, name: str, known: list[str]) -> None:
+    if name not in known:
+        near = did_you_mean(name, known)
+        raise UsageError(f"{option} knows no {name!r}", hint=near or f"choose from {', '.join(known)}")

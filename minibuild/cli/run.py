@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minibuild.cli.finding import find_image
-from minibuild.cli.options import add_machinery
+from minibuild.cli.options import add_machinery, check_machinery
 from minibuild.cli.parser import Noted, Pairs, Parser, Refused, RefusedUnless
 from minibuild.cli.session import Session
 from minibuild.cli.signals import interruptible
@@ -60,6 +60,7 @@ def parser(environment: Mapping[str, str]) -> Parser:
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Runs the container and answers its exit status."""
     word, *command = arguments.operands
+    check_machinery(arguments)
     volumes = tuple(map(mount_of, arguments.volume))
     variables = {**variables_of(arguments.env_file, session.environment), **arguments.env}
     for note in (*getattr(arguments, "notes", ()), *map(_published, arguments.publish)):

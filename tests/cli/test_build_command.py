@@ -165,6 +165,21 @@ def test_a_place_that_cannot_take_the_result_is_refused_before_anything_is_built
     assert "COPY" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "name", "says"),
+    [
+        ("--runtime", "rucn", "--runtime knows no 'rucn'\nhint: did you mean runc?"),
+        ("--snapshotter", "zfs", "--snapshotter knows no 'zfs'\nhint: choose from overlay, native"),
+    ],
+)
+@pytest.mark.parametrize("command", ["build", "run"])
+def test_a_runtime_or_snapshotter_that_there_is_none_of_is_refused(
+    command: str, option: str, name: str, says: str, minibuild: Minibuild, project: Path
+) -> None:
+    done = minibuild(command, option, name, project)
+    assert (done.returncode, done.stderr) == (2, f"error: {says}\n")
+
+
 def test_a_terminal_shows_steps_in_colour_and_has_its_cursor_back(minibuild: Minibuild, project: Path) -> None:
     parent, child = pty.openpty()
     environment = {**minibuild.variables(), "TERM": "xterm"}
