@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,18 +18,20 @@ from minibuild.build.journal import Activity, Journal
 from minibuild.build.origins import Origins
 from minibuild.build.request import BuildRequest, BuildResult
 from minibuild.build.rootfs import RootFilesystems
+from minibuild.build.scheduler import Scheduler
 from minibuild.build.stage import StageBuild, StageResult
 from minibuild.build.threads import in_thread
 from minibuild.checks import check
 from minibuild.errors import UnavailableError, UsageError, did_you_mean
 from minibuild.events import Progress
-from minibuild.instructions.effects import FromStage, RunCommand
+from minibuild.instructions.effects import FromStage, Origin, RunCommand
 from minibuild.layers.entry import Change
 from minibuild.layers.tree import Tree
 from minibuild.oci import Image, Platform
 from minibuild.plan import Options, Plan, Stage, Step, plan
 from minibuild.plan.reading import read
 from minibuild.plan.scope import PROXIES
+from minibuild.plan.steps import stages_copied_from
 from minibuild.runtimes.base import Cancellation, Runtime
 from minibuild.store import Store
 
@@ -91,15 +94,33 @@ class Engine:
     context: DirectoryContext
     bases: Bases
     committer: Committer
-    _results: dict[int, StageResult] = field(default_factory=dict)
-    _steps: int = 0
-    _cached: int = 0
+    _counts: list[tuple[int, int]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        epoch = self.request.source_date_epoch
+        self.created = rfc3339(time.time() if epoch is None else epoch)
+        """When what this build makes was made, RFC 3339 in UTC."""
+        self.stop = Cancellation()
+        """Ends all that runs for this build: the caller's wish, or a stage that failed."""
+        self.stages = Scheduler(self._build_stage, self.stop)
+        """The results of stages, each built when first asked for."""
+        self.origins = Origins(
+            self.plan,
+            self.context,
+            self.bases,
+            self.request.platform,
+            self.journal,
+            stage_image=lambda index: self.stages.result(index).image,
+            tree_of=self.tree_of,
+        )
+        """The files that steps copy."""
 
     def build(self) -> BuildResult:
         """Builds the target and names it."""
         self._check_platforms()
         self._check_cache_filters()
-        image = self.stage(self.plan.target).image
+        image = self._target().image
         if self.plan.labels:
             labels = {**image.config.config.labels, **self.plan.labels}
             config = replace(image.config.config, labels=MappingProxyType(labels))
@@ -108,27 +129,39 @@ class Engine:
         self.store.images.keep(image)
         for tag in self.request.tags:
             self.store.images.tag(tag, image)
-        return BuildResult(image, self._steps, self._cached, self.journal.findings)
+        steps, cached = (sum(counts) for counts in zip(*self._counts, strict=True))
+        return BuildResult(image, steps, cached, self.journal.findings)
 
-    def stage(self, index: int) -> StageResult:
-        """The result of a stage, built when first asked for."""
-        if index not in self._results:
-            self._results[index] = self._build_stage(self.plan.stages[index])
-        return self._results[index]
+    def _target(self) -> StageResult:
+        with self.cancellation.telling(self.stop.set):
+            if self.cancellation:
+                raise KeyboardInterrupt
+            try:
+                return self.stages.result(self.plan.target)
+            except BaseException as error:
+                # What the failure of one stage stopped in the others is not what went wrong.
+                raise (error if self.cancellation else self.stages.first_error or error) from None
+            finally:
+                self.stages.close()
 
-    def _build_stage(self, stage: Stage) -> StageResult:
+    def _build_stage(self, index: int) -> StageResult:
+        stage = self.plan.stages[index]
         base = self._base(stage)
         name = stage.name or f"stage-{stage.index}"
-        state = StageBuild(self, name, self._uses_cache(stage), base.image, list(base.layers), base.key)
+        state = StageBuild(self, stage, name, self._uses_cache(stage), base.image, list(base.layers), base.key)
         total = 1 + sum(step.effect is not None for step in stage.steps)
         for step in stage.steps:
-            if self.cancellation:
+            if self.stop:
                 raise KeyboardInterrupt
             state.perform(step, self._title(stage, state.steps + 2, total, step))
         result = state.result()
-        self._steps += state.steps
-        self._cached += state.cached
+        self._counts.append((state.steps, state.cached))
         return result
+
+    def expect_misses(self, steps: Sequence[Step]) -> None:
+        """The first of these has to be done, so most likely the rest too: the stages they copy from are begun."""
+        for index in sorted(stages_copied_from(steps)):
+            self.stages.start(index)
 
     def _title(self, stage: Stage, number: int, total: int, step: Step) -> str:
         name = (stage.name or f"stage-{stage.index}") + " " if len(self.plan.order) > 1 else ""
@@ -137,7 +170,7 @@ class Engine:
     def _base(self, stage: Stage) -> StageResult:
         match stage.base:
             case FromStage(index):
-                return self.stage(index)
+                return self.stages.result(index)
             case _:
                 return StageResult.of_image(stage.image or Image.scratch(stage.platform))
 
@@ -145,9 +178,12 @@ class Engine:
         names = {stage.name.lower(), str(stage.index)} - {""}
         return not self.request.no_cache and not names & {name.lower() for name in self.request.no_cache_stages}
 
-    def _is_cached_throughout(self, index: int) -> bool:
-        stage = self.plan.stages[index]
-        return self._uses_cache(stage) and all(map(self._is_cached_throughout, stage.needs))
+    def may_stay_unbuilt(self, origin: Origin) -> bool:
+        """Files from there may be taken from the cache by its name: it is no stage that is to be built anew."""
+        if not isinstance(origin, FromStage):
+            return True
+        stage = self.plan.stages[origin.stage]
+        return self._uses_cache(stage) and all(self.may_stay_unbuilt(FromStage(index)) for index in stage.needs)
 
     def _check_cache_filters(self) -> None:
         known = {stage.name.lower() for stage in self.plan.stages if stage.name}
@@ -167,28 +203,9 @@ class Engine:
                         hint=f"build on {stage.platform}, or leave RUN out: COPY-only stages build for any platform",
                     )
 
-    @cached_property
-    def origins(self) -> Origins:
-        """The files that steps copy."""
-        return Origins(
-            self.plan,
-            self.context,
-            self.bases,
-            self.request.platform,
-            self.journal,
-            stage_image=lambda index: self.stage(index).image,
-            uses_cache=self._is_cached_throughout,
-            tree_of=self.tree_of,
-        )
-
     def tree_of(self, image: Image) -> Tree:
         """An image's files, for looking things up and reading them."""
         return Tree([(layer, self.store.index(layer)) for layer in image.layers], self.store.open_tar)
-
-    @cached_property
-    def created(self) -> str:
-        """When what this build makes was made, RFC 3339 in UTC."""
-        return rfc3339(time.time() if self.request.source_date_epoch is None else self.request.source_date_epoch)
 
     def made_at(self, below: Image) -> int:
         """The time of directories that have no model: as old as what they stand on, so that they are the same
@@ -198,31 +215,31 @@ class Engine:
             return self.request.source_date_epoch
         return seconds_of(below.config.created)
 
+    def _machine(self) -> tuple[RootFilesystems, Runtime]:
+        """What RUN needs of this machine, looked for when the first one comes; any stage's thread may be that one."""
+        with self._lock:
+            return self._found_machine
+
     @cached_property
-    def _root_filesystems(self) -> RootFilesystems:
-        from minibuild import snapshots
+    def _found_machine(self) -> tuple[RootFilesystems, Runtime]:
+        from minibuild import runtimes, snapshots
 
-        return RootFilesystems(self.store, snapshots.choose(self.store.root, self.request.snapshotter or None))
-
-    @cached_property
-    def _runtime(self) -> Runtime:
-        from minibuild import runtimes
-
-        return runtimes.choose(self.request.runtime or None, self.store.root / "runtimes.json")
+        roots = RootFilesystems(self.store, snapshots.choose(self.store.root, self.request.snapshotter or None))
+        return roots, runtimes.choose(self.request.runtime or None, self.store.root / "runtimes.json")
 
     def run(
         self, step: Step, effect: RunCommand, layers: Sequence[ChainedLayer], chain: str, activity: Activity
     ) -> Callable[[], Iterable[Change]]:
         """Runs a command on top of layers and seals the tree under a chain; answers what lists its changes."""
-        runtime = self._runtime
-        with self._root_filesystems.workspace(layers) as workspace:
+        roots, runtime = self._machine()
+        with roots.workspace(layers) as workspace:
             account = accounts_in(workspace.root).account(effect.user)
             with running.process(effect, account, self.store.scratch) as process:
                 running.run(
                     running.Command(str(step.statement.body), step.statement.span),
-                    lambda output: runtime.run(process, workspace.root, output, self.cancellation),
+                    lambda output: runtime.run(process, workspace.root, output, self.stop),
                     activity.output,
-                    self.cancellation,
+                    self.stop,
                 )
             return workspace.commit(chain).changes
 

@@ -6,10 +6,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from minibuild.errors import Finding
 from minibuild.events import Event, Finished, Outcome, Output, Progress, Started, Stream, Transferred, Warned
+
+_PAUSE_S = 0.1
 
 
 class Journal:
@@ -69,6 +71,29 @@ class Activity:
         """Shows a line that a command wrote."""
         self.journal.write(Output(self.number, line, stream))
 
+    def meter(self, item: str, total: int) -> Meter:
+        """What counts bytes of an item and shows them now and then."""
+        return Meter(self, item, total)
+
     def progress(self, event: Event) -> None:
         """Shows an event of a room that doesn't know activities, as one of this."""
         self.journal.write(replace(event, activity=self.number) if isinstance(event, Transferred) else event)
+
+
+@dataclass(slots=True)
+class Meter:
+    """Counts bytes, and tells so at most ten times a second: what is done sooner is not worth a word."""
+
+    activity: Activity
+    item: str
+    total: int
+    _done: int = 0
+    _told: float = field(default_factory=time.monotonic)
+
+    def add(self, size: int) -> None:
+        """Counts more bytes."""
+        self._done += size
+        now = time.monotonic()
+        if now - self._told >= _PAUSE_S:
+            self._told = now
+            self.activity.progress(Transferred(self.activity.number, self.item, self._done, self.total))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from minibuild.build.bases import Bases
 from minibuild.build.context import DirectoryContext
-from minibuild.build.journal import Journal
+from minibuild.build.journal import Activity, Journal
 from minibuild.build.selecting import Selected, fingerprint, select
 from minibuild.errors import blame, did_you_mean
 from minibuild.instructions.effects import CopyFiles, FromContext, FromImage, FromStage, Origin
@@ -23,8 +23,7 @@ from minibuild.plan import Plan, Step, step_key
 class Origins:
     """The files that the steps of a build copy, each looked at once.
 
-    ``stage_image`` answers a stage's image, building it if need be; ``uses_cache``: it may be taken unbuilt, by its
-    name; ``tree_of`` answers the files of an image.
+    ``stage_image`` answers a stage's image, building it if need be; ``tree_of`` the files of an image.
     """
 
     plan: Plan
@@ -33,7 +32,6 @@ class Origins:
     platform: Platform
     journal: Journal
     stage_image: Callable[[int], Image]
-    uses_cache: Callable[[int], bool]
     tree_of: Callable[[Image], Tree]
     _selections: dict[int, tuple[Selected, ...]] = field(default_factory=dict)
     _plan_keys: dict[int, str] = field(default_factory=dict)
@@ -41,13 +39,13 @@ class Origins:
 
     def name(self, origin: Origin) -> str | None:
         """What names the files of an origin before anything is built; None for the context, where files name
-        themselves, and for a stage that is to be built anew.
+        themselves.
         """
         match origin:
             case FromContext():
                 return None
             case FromStage(index):
-                return self._plan_key(index) if self.uses_cache(index) else None
+                return self._plan_key(index)
             case FromImage(name):
                 return self.bases.lookup(name, self.platform).chain or "scratch"
 
@@ -66,17 +64,25 @@ class Origins:
             self._plan_keys[index] = key
         return self._plan_keys[index]
 
-    def _content_digest(self, selected: Selected, entry: Entry) -> str:
-        """The digest of a file's content: read once a build from the context, known of a layer's files."""
-        if selected.tree is not self.context:
-            return entry.digest
-        if entry.path not in self._content_digests:
-            self._content_digests[entry.path] = self.context.digest(entry)
-        return self._content_digests[entry.path]
+    def rows(self, step: Step, effect: CopyFiles, activity: Activity | None = None) -> list[list[object]]:
+        """What of the files that a step copies its key depends on.
 
-    def rows(self, step: Step, effect: CopyFiles) -> list[list[object]]:
-        """What of the files that a step copies its key depends on."""
-        return fingerprint(self.selection(step, effect), self._content_digest)
+        Content is read once a build from the context, shown in ``activity``; of a layer's files it is known.
+        """
+        selection = self.selection(step, effect)
+        size = sum(entry.size for selected in selection for entry in (selected.entry, *selected.below))
+        meter = activity and activity.meter("reading", size)
+
+        def digest(selected: Selected, entry: Entry) -> str:
+            if selected.tree is not self.context:
+                return entry.digest
+            if entry.path not in self._content_digests:
+                self._content_digests[entry.path] = self.context.digest(entry)
+            if meter:
+                meter.add(entry.size)
+            return self._content_digests[entry.path]
+
+        return fingerprint(selection, digest)
 
     def selection(self, step: Step, effect: CopyFiles) -> tuple[Selected, ...]:
         """The files that a step copies; those of another stage make it be built."""

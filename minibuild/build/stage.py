@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, assert_never
@@ -19,11 +19,12 @@ from minibuild.build.journal import Activity
 from minibuild.build.rootfs import chained
 from minibuild.build.selecting import Selected
 from minibuild.errors import blame
-from minibuild.instructions.effects import CopyFiles, FromContext, MakeDirectory, RunCommand
+from minibuild.instructions.effects import CopyFiles, FromContext, FromStage, MakeDirectory, RunCommand
+from minibuild.layers.entry import Change
 from minibuild.layers.tree import Tree
 from minibuild.oci import Digest, History, Image
 from minibuild.oci.digest import chain_id
-from minibuild.plan import Step, step_key
+from minibuild.plan import Stage, Step, step_key
 from minibuild.store import Record
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class StageBuild:
     """Builds a stage on top of what it starts from. ``image`` is the result of all steps whose layers are written."""
 
     engine: Engine
+    stage: Stage
     name: str
     uses_cache: bool
     image: Image
@@ -83,6 +85,7 @@ class StageBuild:
                 self._done(_Unsettled(step, None, self._created_before()))
             else:
                 self.steps += 1
+                self._await_origin(step)
                 with self.engine.journal.activity(title) as activity:
                     self._perform(step, activity)
             self._settle(wait=False)
@@ -106,28 +109,47 @@ class StageBuild:
             case other:
                 assert_never(other)
 
+    def _await_origin(self, step: Step) -> None:
+        """Builds the stage that a step copies from, if need be, before the step itself is shown to have begun."""
+        effect = step.effect
+        if isinstance(effect, CopyFiles) and isinstance(effect.origin, FromStage):
+            if not self._is_known_by_name(step, effect):
+                self.engine.stages.result(effect.origin.stage)
+
+    def _key_by_name(self, effect: CopyFiles) -> tuple[Key, ...]:
+        """The key that knows files by where they come from; none for files that only tell themselves."""
+        named = self.engine.origins.name(effect.origin)
+        return () if named is None else (step_key(self.key, _anywhere(effect), {"origin": named}),)
+
+    def _is_known_by_name(self, step: Step, effect: CopyFiles) -> bool:
+        keys = self._key_by_name(effect) if self.engine.may_stay_unbuilt(effect.origin) else ()
+        return bool(keys) and self._record(step, keys[0][0]) is not None
+
     def _perform_copy(self, step: Step, effect: CopyFiles, activity: Activity) -> None:
         """Looks twice where files come from a stage or an image: by its name, which builds nothing, then by the
         files.
         """
-        # Whence files come is told by the inputs: the same files from elsewhere are the same step.
-        asked = replace(effect, origin=FromContext())
-        named = self.engine.origins.name(effect.origin)
-        by_name = () if named is None else (step_key(self.key, asked, {"origin": named}),)
-        if by_name and self._find(step, by_name, activity):
+        by_name = self._key_by_name(effect)
+        if self._is_known_by_name(step, effect) and self._find(step, by_name, activity):
             return
-        by_files = step_key(self.key, asked, {"files": self.engine.origins.rows(step, effect)})
+        by_files = step_key(self.key, _anywhere(effect), {"files": self.engine.origins.rows(step, effect, activity)})
         if not self._find(step, (by_files, *by_name), activity):
-            self._keep(step, self._copy(effect, self.engine.origins.selection(step, effect)), (by_files, *by_name))
+            selection = self.engine.origins.selection(step, effect)
+            self._keep(step, self._copy(effect, selection, activity), (by_files, *by_name))
+
+    def _record(self, step: Step, key: str) -> Record | None:
+        """What the cache has of a key on this very parent; where that is nothing, a layer to write is to come."""
+        records, record = self.engine.store.records, None
+        if self.uses_cache and (not self._is_writing() or records.has(key)):
+            self._settle(wait=True)
+            record = records.find(key, self.image.config.diff_ids)
+        if record is None:
+            self.engine.expect_misses([later for later in self.stage.steps if later.number >= step.number])
+        return record
 
     def _find(self, step: Step, keys: Sequence[Key], activity: Activity) -> bool:
-        """Takes the step from the cache if the first key has a record on this very parent."""
-        records = self.engine.store.records
-        key = keys[0][0]
-        if not self.uses_cache or (self._is_writing() and not records.has(key)):
-            return False
-        self._settle(wait=True)
-        record = records.find(key, self.image.config.diff_ids)
+        """Takes the step from the cache if the first key has a record there."""
+        record = self._record(step, keys[0][0])
         if record is None or record.layer is None:
             return False
         activity.outcome = "cached"
@@ -191,8 +213,8 @@ class StageBuild:
         below = self.layers[-1].chain if self.layers else None
         return str(chain_id((diff_id,), onto=None if below is None else Digest(below)))
 
-    def _composed(self, composition: Composition) -> ChainedLayer:
-        layer = self.engine.store.add_layer(composition.changes())
+    def _composed(self, changes: Iterable[Change]) -> ChainedLayer:
+        layer = self.engine.store.add_layer(changes)
         return ChainedLayer.of(self._chain_after(layer.diff_id), layer)
 
     def _make(self, effect: MakeDirectory) -> ChainedLayer:
@@ -200,9 +222,9 @@ class StageBuild:
         account = accounts_of(tree).account(effect.user)
         composition = Composition(tree, self.engine.made_at(self.image), owner=(account.uid, account.gid))
         composition.make_directory(effect.path)
-        return self._composed(composition)
+        return self._composed(composition.changes())
 
-    def _copy(self, effect: CopyFiles, selection: Sequence[Selected]) -> ChainedLayer:
+    def _copy(self, effect: CopyFiles, selection: Sequence[Selected], activity: Activity) -> ChainedLayer:
         tree = self.tree()
         owner = None if effect.owner is None else accounts_of(tree).owner(effect.owner)
         composition = Composition(tree, self.engine.made_at(self.image), owner=owner, mode=effect.mode)
@@ -212,9 +234,21 @@ class StageBuild:
                 for selected in selection
             ]
             composition.copy(effect, selection, unpacked)
-            return self._composed(composition)
+            return self._composed(_metered(composition.changes(), activity))
 
     def _run(self, step: Step, effect: RunCommand, activity: Activity) -> ChainedLayer:
         chain = secrets.token_hex(32)
         changes = self.engine.run(step, effect, self.layers, chain, activity)
         return self.engine.committer.commit(chain, changes)
+
+
+def _anywhere(effect: CopyFiles) -> CopyFiles:
+    # Whence files come is told by a key's inputs: the same files from elsewhere are the same step.
+    return replace(effect, origin=FromContext())
+
+
+def _metered(changes: Sequence[Change], activity: Activity) -> Iterator[Change]:
+    meter = activity.meter("copying", sum(entry.size for entry, _ in changes))
+    for entry, opener in changes:
+        yield entry, opener
+        meter.add(entry.size)

@@ -126,6 +126,12 @@ def test_no_cache_for_a_stage_builds_that_stage_though_its_result_is_known(bench
     }
 
 
+def test_what_no_cache_made_is_what_the_next_build_takes(bench: Bench) -> None:
+    bench.build(STAGES)
+    anew = bench.build(STAGES, no_cache=True).image
+    assert bench.build(STAGES).image.id == anew.id
+
+
 def test_no_cache_for_an_unknown_stage_is_an_error(bench: Bench) -> None:
     with pytest.raises(UsageError, match="names no stage: 'fils'") as caught:
         bench.build(STAGES, no_cache_stages=frozenset({"fils"}))
