@@ -111,10 +111,9 @@ class StageBuild:
 
     def _await_origin(self, step: Step) -> None:
         """Builds the stage that a step copies from, if need be, before the step itself is shown to have begun."""
-        effect = step.effect
-        if isinstance(effect, CopyFiles) and isinstance(effect.origin, FromStage):
-            if not self._is_known_by_name(step, effect):
-                self.engine.stages.result(effect.origin.stage)
+        match step.effect:
+            case CopyFiles(origin=FromStage(index)) as effect if not self._is_known_by_name(step, effect):
+                self.engine.stages.result(index)
 
     def _key_by_name(self, effect: CopyFiles) -> tuple[Key, ...]:
         """The key that knows files by where they come from; none for files that only tell themselves."""
