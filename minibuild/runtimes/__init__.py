@@ -1,21 +1,19 @@
-"""A process in a tree, isolated as Docker isolates RUN; one file and one line in ``TABLE`` for each program that can.
+"""A process in a tree, isolated as Docker isolates RUN; one file and one line in ``table.TABLE`` for each program that
+can.
 
-May import ``sandbox``; knows nothing of images, layers or snapshotters: a tree is a directory.
+May import ``sandbox``; knows nothing of images, layers or snapshotters: a tree is a directory. Loads nothing before
+something is to run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from minibuild.runtimes.base import Runtime
-from minibuild.runtimes.oci import Crun, Runc
-from minibuild.runtimes.unshare import UnshareRuntime
+if TYPE_CHECKING:
+    from minibuild.runtimes.base import Runtime
 
-# In order of preference.
-TABLE: Mapping[str, type[Runtime]] = {runtime.name: runtime for runtime in (Crun, Runc, UnshareRuntime)}
-
-__all__ = ["TABLE", "Runtime", "choose", "describe"]
+__all__ = ["choose", "describe"]
 
 
 def choose(name: str | None, cache: Path) -> Runtime:
@@ -25,6 +23,7 @@ def choose(name: str | None, cache: Path) -> Runtime:
     """
     from minibuild.runtimes.choosing import choose_from
     from minibuild.runtimes.host import sweep_scratch
+    from minibuild.runtimes.table import TABLE
 
     sweep_scratch()
     return choose_from(TABLE, name, cache)
@@ -32,4 +31,6 @@ def choose(name: str | None, cache: Path) -> Runtime:
 
 def describe() -> list[tuple[str, str | None]]:
     """Each runtime and why it can't be used; None where it can."""
+    from minibuild.runtimes.table import TABLE
+
     return [(name, runtime.probe()) for name, runtime in TABLE.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ def bundle(process: Process, program: str, root: Path, binds: Sequence[Mount]) -
     return {
         "ociVersion": "1.0.2",
         "process": {
-            "terminal": False,
+            "terminal": process.interactive and os.isatty(0),
             "user": {
                 "uid": process.uid,
                 "gid": process.gid,

@@ -114,10 +114,13 @@ class Runc(OciRuntime):
     name = "runc"
 
     def clean_up(self, identity: str) -> None:
-        """runc has made a cgroup of that name in every hierarchy."""
+        """runc has made a cgroup of that name in every hierarchy, and removes them only if nobody kills it."""
         for hierarchy in (_CGROUPS, *_CGROUPS.iterdir()):
-            with suppress(OSError):
-                os.rmdir(hierarchy / identity)
+            for left in (hierarchy / identity, *hierarchy.glob("minibuild-*")):
+                pid = left.name.split("-")[1]
+                if left.name == identity or not os.path.exists(f"/proc/{pid}"):
+                    with suppress(OSError):
+                        os.rmdir(left)
 
 
 def _before(root: Path) -> None:

@@ -83,7 +83,7 @@ def _interpreter_refusal(root: Path, process: Process, name: str, place: Place) 
         words = head[2:].split(b"\n", 1)[0].split()
         interpreter, what = os.fsdecode(words[0]) if words else "", "interpreter"
     elif head.startswith(b"\x7fELF"):
-        interpreter, what = _loader(head), "loader"
+        interpreter, what = loader_of(head), "loader"
     else:
         return Refusal(_NOT_EXECUTABLE, f"{name}: exec format error")
     if not interpreter:
@@ -96,7 +96,7 @@ def _interpreter_refusal(root: Path, process: Process, name: str, place: Place) 
     return None if is_there else Refusal(_NOT_FOUND, f"{name}: its {what} {interpreter} is not in the image")
 
 
-def _loader(head: bytes) -> str:
+def loader_of(head: bytes) -> str:
     """The dynamic loader that an ELF file asks for; "" for a static one, and where it lies beyond the head."""
     wide, order = head[4:5] == b"\x02", "<" if head[5:6] == b"\x01" else ">"
     try:

@@ -1,24 +1,20 @@
-"""A chain of layers as a mounted tree; one file and one line in ``TABLE`` for each way to keep them.
+"""A chain of layers as a mounted tree; one file and one line in ``table.TABLE`` for each way to keep them.
 
-May import ``layers`` and ``sandbox``; knows nothing of images, instructions or runtimes.
+May import ``layers`` and ``sandbox``; knows nothing of images, instructions or runtimes. Loads nothing before a tree is
+wanted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from minibuild.errors import UnavailableError, did_you_mean
-from minibuild.snapshots.base import Committed, Snapshotter, Workspace
-from minibuild.snapshots.native import NativeSnapshotter
-from minibuild.snapshots.overlay import OverlaySnapshotter
 
-# In order of preference.
-TABLE: Mapping[str, type[Snapshotter]] = {
-    snapshotter.name: snapshotter for snapshotter in (OverlaySnapshotter, NativeSnapshotter)
-}
+if TYPE_CHECKING:
+    from minibuild.snapshots.base import Snapshotter
 
-__all__ = ["TABLE", "Committed", "Snapshotter", "Workspace", "choose", "describe"]
+__all__ = ["choose", "describe"]
 
 
 def choose(root: Path, name: str | None = None) -> Snapshotter:
@@ -27,18 +23,23 @@ def choose(root: Path, name: str | None = None) -> Snapshotter:
 
     Raises UnavailableError with the reason of each that doesn't.
     """
+    from minibuild.snapshots.table import TABLE
+
     if name is not None and name not in TABLE:
         hint = did_you_mean(name, list(TABLE)) or f"there are {', '.join(TABLE)}"
         raise UnavailableError(f"no snapshotter is called {name!r}", hint=hint)
     reasons = []
     for candidate in [name] if name else TABLE:
-        reason = TABLE[candidate].probe(root / "snapshots" / candidate)
+        directory = root / "snapshots" / candidate
+        reason = TABLE[candidate].probe(directory)
         if reason is None:
-            return TABLE[candidate].open(root / "snapshots" / candidate)
+            return TABLE[candidate].open(directory)
         reasons.append(f"{candidate}: {reason}")
-    raise UnavailableError(f"no file tree can be made for RUN: {'; '.join(reasons)}")
+    raise UnavailableError(f"no file tree can be made for RUN: {'; '.join(reasons)}", hint="run minibuild as root")
 
 
 def describe(root: Path) -> list[tuple[str, str | None]]:
-    """Each snapshotter and why it can't be used in ``root``; None where it can."""
+    """Each snapshotter and why it can't be used for a store at ``root``; None where it can."""
+    from minibuild.snapshots.table import TABLE
+
     return [(name, snapshotter.probe(root / "snapshots" / name)) for name, snapshotter in TABLE.items()]

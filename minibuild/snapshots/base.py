@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import BinaryIO, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, Protocol, Self
 
 from minibuild.layers.entry import Change
-from minibuild.layers.index import Index
+
+if TYPE_CHECKING:
+    from minibuild.layers.index import Index
 
 
 class Workspace(Protocol):

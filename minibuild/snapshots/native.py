@@ -8,16 +8,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, NamedTuple, Self
 
 from minibuild.layers.entry import Change
-from minibuild.layers.index import Index
-from minibuild.layers.unpack import WhiteoutStyle, unpack
 from minibuild.sandbox.mounts import bind, mounted, private_mounts, unmount
 from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY
 from minibuild.snapshots.copying import Stamp, copy_file, copy_tree, share, stamp
 from minibuild.snapshots.difference import Found, Item, attributes, changes_of, differs, root_differs, selected, walk
 from minibuild.snapshots.shelf import Shelf
+
+if TYPE_CHECKING:
+    from minibuild.layers.index import Index
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class NativeSnapshotter:
 
     def import_layer(self, chain: str, parent: str | None, layer: BinaryIO) -> Index | None:
         """Unpacks a layer over a tree that shares its parent's files; None when the chain is there already."""
+        from minibuild.layers.unpack import WhiteoutStyle, unpack
+
         if chain in self:
             return None
         with self.shelf.new() as made:

@@ -11,16 +11,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, ClassVar, Self
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, Self
 
 from minibuild.errors import UnavailableError
 from minibuild.layers.entry import Change
-from minibuild.layers.index import Index
-from minibuild.layers.unpack import WhiteoutStyle, unpack
 from minibuild.sandbox.mounts import Overlay, deepest_overlay, in_first_user_namespace, mounted, private_mounts, unmount
 from minibuild.snapshots import upper
 from minibuild.snapshots.copying import copy_file, copy_metadata, copy_tree
 from minibuild.snapshots.shelf import Shelf
+
+if TYPE_CHECKING:
+    from minibuild.layers.index import Index
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class OverlaySnapshotter:
 
     def import_layer(self, chain: str, parent: str | None, layer: BinaryIO) -> Index | None:
         """Unpacks a layer beside its parents; None, and nothing is read, when the chain is there already."""
+        from minibuild.layers.unpack import WhiteoutStyle, unpack
+
         if chain in self:
             return None
         style = WhiteoutStyle.OVERLAY_TRUSTED if in_first_user_namespace() else WhiteoutStyle.OVERLAY_USER

