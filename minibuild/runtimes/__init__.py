@@ -1,4 +1,4 @@
-"""A process in a tree, isolated as Docker isolates RUN; one file and one line in ``table.TABLE`` for each program that
+"""A process in a tree, isolated as Docker isolates RUN; one file and one line in ``TABLE`` for each program that
 can.
 
 May import ``sandbox``; knows nothing of images, layers or snapshotters: a tree is a directory. Loads nothing before
@@ -12,8 +12,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from minibuild.runtimes.base import Runtime
+    from minibuild.runtimes.table import TABLE
 
-__all__ = ["choose", "describe"]
+__all__ = ["TABLE", "choose", "describe"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "TABLE":
+        from minibuild.runtimes.table import TABLE
+
+        return TABLE
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def choose(name: str | None, cache: Path) -> Runtime:

@@ -1,4 +1,4 @@
-"""A chain of layers as a mounted tree; one file and one line in ``table.TABLE`` for each way to keep them.
+"""A chain of layers as a mounted tree; one file and one line in ``TABLE`` for each way to keep them.
 
 May import ``layers`` and ``sandbox``; knows nothing of images, instructions or runtimes. Loads nothing before a tree is
 wanted.
@@ -13,8 +13,17 @@ from minibuild.errors import UnavailableError, did_you_mean
 
 if TYPE_CHECKING:
     from minibuild.snapshots.base import Snapshotter
+    from minibuild.snapshots.table import TABLE
 
-__all__ = ["choose", "describe"]
+__all__ = ["TABLE", "choose", "describe"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "TABLE":
+        from minibuild.snapshots.table import TABLE
+
+        return TABLE
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def choose(root: Path, name: str | None = None) -> Snapshotter:
