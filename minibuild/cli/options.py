@@ -60,13 +60,13 @@ def platform_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -
 def check_machinery(arguments: argparse.Namespace) -> None:
     """Raises UsageError for a ``--runtime`` or ``--snapshotter`` that there is none of."""
     if arguments.runtime:
-        from minibuild import runtimes
+        from minibuild.runtimes.table import TABLE as runtimes
 
-        _check("--runtime", arguments.runtime, list(runtimes.TABLE))
+        _check("--runtime", arguments.runtime, list(runtimes))
     if arguments.snapshotter:
-        from minibuild import snapshots
+        from minibuild.snapshots.table import TABLE as snapshots
 
-        _check("--snapshotter", arguments.snapshotter, list(snapshots.TABLE))
+        _check("--snapshotter", arguments.snapshotter, list(snapshots))
 
 
 def mirrors_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -22,7 +22,8 @@ _REMEDIES = {
 def render(error: BaseException) -> str:
     """An error as people read it: our own with place, excerpt and hint; any other in one line."""
     if isinstance(error, MinibuildError):
-        return "\n".join([*_last_output(error), render_error(error)])
+        # A message may quote what a Dockerfile or a server says: no line of it may steer the terminal.
+        return "\n".join([*_last_output(error), *map(visible, render_error(error).split("\n"))])
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         remedy = _REMEDIES.get(error.errno or 0)
