@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from typing import NamedTuple, NoReturn
+from functools import lru_cache
+from typing import NamedTuple
 from zlib import adler32
 
 from minibuild.errors import ImageError, IntegrityError
@@ -112,18 +113,12 @@ def parse(block: bytes) -> Header:
         raise IntegrityError(f"the tar's header of {name[:100]!r} has a wrong checksum")
     if magic == b"ustar\0" and prefix[0]:
         name = f"{names.decode(prefix.partition(bytes(1))[0])}/{name}"
-    is_device = flag in b"34"
-    return Header(
-        name,
-        _number(mode, name) & 0o7777,
-        _number(uid, name),
-        _number(gid, name),
-        _number(size, name),
-        _number(mtime, name),
-        flag,
-        names.decode(link.partition(b"\0")[0]) if link[0] else "",
-        (_number(major, name), _number(minor, name)) if is_device else (0, 0),
-    )
+    try:
+        numbers = (_number(mode) & 0o7777, _number(uid), _number(gid), _number(size), _number(mtime))
+        device = (_number(major), _number(minor)) if flag in b"34" else (0, 0)
+    except ValueError as error:
+        raise ImageError(f"the tar's header of {name!r} has {error} where an octal number belongs") from None
+    return Header(name, *numbers, flag, names.decode(link.partition(b"\0")[0]) if link[0] else "", device)
 
 
 def _has_checksum(block: bytes, field: bytes) -> bool:
@@ -142,25 +137,16 @@ def _has_checksum(block: bytes, field: bytes) -> bool:
     return stored == sum(byte - 256 if byte > 127 else byte for byte in block) + blanks
 
 
-def _number(field: bytes, name: str) -> int:
+@lru_cache(maxsize=4096)  # a layer's headers have few different numbers
+def _number(field: bytes) -> int:
     """Octal digits, or GNU's big-endian two's complement where the first bit is set; nothing at all is 0."""
-    digits = field.rstrip(b"\0 ")
-    if digits.isdigit():
-        try:
-            return int(digits, 8)
-        except ValueError:
-            _refuse_number(field, name)
     if field[0] & 0x80:
         value = int.from_bytes(field, "big", signed=True)
         return value if field[0] == 0xFF else value + (1 << (8 * len(field) - 1))
-    digits = field.strip(b"\0 ").partition(b"\0")[0].rstrip()
-    if digits and (not digits.isdigit() or b"8" in digits or b"9" in digits):
-        _refuse_number(field, name)
-    return int(digits or b"0", 8)
-
-
-def _refuse_number(field: bytes, name: str) -> NoReturn:
-    raise ImageError(f"the tar's header of {name!r} has {field!r} where an octal number belongs")
+    digits = field.strip(b"\0 ").partition(b"\0")[0].rstrip() or b"0"
+    if not digits.isdigit() or b"8" in digits or b"9" in digits:
+        raise ValueError(repr(field))
+    return int(digits, 8)
 
 
 def _octal(value: int, digits: int, key: bytes, records: dict[bytes, bytes]) -> bytes:

@@ -6,9 +6,8 @@ out of the root is refused by name. ``encode`` is the way back. Source: POSIX.1-
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from minibuild.errors import ImageError, IntegrityError
 from minibuild.layers import names, pax
@@ -33,6 +32,7 @@ _KINDS: Mapping[bytes, Kind] = {
     b"6": Kind.FIFO,
     b"7": Kind.FILE,  # "contiguous", which nobody does
 }
+_LINKS = (Kind.HARDLINK, Kind.SYMLINK)
 _EXTENSIONS = b"xXgLK"
 _LARGEST_ID = 0xFFFFFFFE  # the next one means "leave it as it is" to chown(2)
 _FARTHEST_TIME = 1 << 53
@@ -46,7 +46,7 @@ _GLOBAL_KEYS = (b"uid", b"gid", b"mtime")
 _NO_RECORDS: Mapping[bytes, bytes] = {}
 
 
-def read_entries(stream: BinaryIO) -> Iterator[tuple[Entry, BinaryIO]]:
+def read_entries(stream: BinaryIO) -> Iterator[tuple[Entry, Content]]:
     """The entries of an uncompressed tar, each with its content, which can be read until the next one is asked for.
 
     Reads the stream to its very end, past the archive's. Entries come in the tar's order, names cleaned, as often as
@@ -60,11 +60,11 @@ def read_entries(stream: BinaryIO) -> Iterator[tuple[Entry, BinaryIO]]:
         if header.flag in _EXTENSIONS:
             _extend(header, source.extension(header), shared, local)
             continue
-        entry = _entry(header, {**shared, **local} if shared or local else _NO_RECORDS, source.position)
+        entry, size = _entry(header, {**shared, **local} if shared or local else _NO_RECORDS, source.position)
         local = {}
-        content = _Content(source, entry.size if entry else header.size, header.name)
+        content = Content(source, size, header.name)
         if entry:
-            yield entry, cast(BinaryIO, content)
+            yield entry, content
         content.finish()
     if local:
         raise IntegrityError("the tar ends after the PAX records or the long name of an entry")
@@ -128,32 +128,24 @@ class _Source:
         return data
 
 
-class _Content(io.RawIOBase):
-    """One member's content."""
+class Content:
+    """One member's content, read once, from its start to its end."""
+
+    # No io.RawIOBase: making one for each member would take as long as all else that is done for it.
+    __slots__ = ("_left", "_name", "_padding", "_source")
 
     def __init__(self, source: _Source, size: int, name: str) -> None:
         self._source, self._left, self._padding, self._name = source, size, -size % BLOCK, name
 
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1) -> bytes:
-        """At most so many bytes; b"" at the content's end."""
-        if size is None or size < 0 or size >= self._left <= _CHUNK:
-            data = self._source.piece(self._left, self._name)
+    def read(self, size: int = -1) -> bytes:
+        """At most so many bytes, all there are without a number; b"" at the content's end."""
+        left = self._left
+        if size < 0 or size >= left:
+            data = self._source.piece(left, self._name)
         else:
-            data = self._source.some(min(size, self._left), self._name) if size and self._left else b""
+            data = self._source.some(size, self._name) if size else b""
         self._left -= len(data)
         return data
-
-    def readall(self) -> bytes:
-        return self.read(-1)
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        data = self.read(len(view))
-        view[: len(data)] = data
-        return len(data)
 
     def finish(self) -> None:
         """Goes to where the next header starts; nothing can be read here afterwards."""
@@ -177,40 +169,60 @@ def _extend(header: Header, raw: bytes, shared: dict[bytes, bytes], local: dict[
         local |= pax.decode(raw, header.name)
 
 
-def _entry(header: Header, records: Mapping[bytes, bytes], offset: int) -> Entry | None:
-    """What header and records together say, checked; None for what AUFS left behind."""
-    member = names.decode(records[b"path"]) if records.get(b"path") else header.name
+def _entry(header: Header, records: Mapping[bytes, bytes], offset: int) -> tuple[Entry | None, int]:
+    """What header and records together say, checked, and the size of the content that follows; no entry for what AUFS
+    left behind.
+    """
+    member, mode, uid, gid, size, mtime, flag, link, device = header
+    xattrs = NO_XATTRS
+    if records:
+        member = names.decode(records[b"path"]) if records.get(b"path") else member
+        link = names.decode(records[b"linkpath"]) if records.get(b"linkpath") else link
+        uid, gid = _decimal(records, b"uid", uid, member), _decimal(records, b"gid", gid, member)
+        size, mtime = _decimal(records, b"size", size, member), _decimal(records, b"mtime", mtime, member)
+        xattrs = _xattrs(records, member)
     path = names.clean(member)
-    if names.is_of_aufs(path):
-        return None
-    kind = _KINDS.get(header.flag)
-    if header.flag == b"S" or any(key.startswith(b"GNU.sparse.") for key in records):
-        raise ImageError(f"{member!r} is a sparse file, which layers must not have", hint="write the tar without -S")
-    if kind is None:
-        raise ImageError(f"{member!r} is of the type {header.flag!r}, which layers must not have")
+    kind = _kind(flag, member, records)
+    if kind is not Kind.FILE:
+        size, offset = 0, -1  # links may say how large their file is; nothing follows all the same
+    _check_numbers(member, uid, gid, size, mtime)
+    if names.WHITEOUT_PREFIX in path:
+        if names.is_of_aufs(path):
+            return None, size
+        if deleted := names.deletion(path):
+            return Entry(deleted[1], deleted[0]), size
+    if kind is Kind.CHARACTER and device == (0, 0) and path:
+        return Entry(path, Kind.WHITEOUT), 0  # overlay's own form of it, and what overlay makes of it
     if kind is Kind.FILE and member.endswith("/"):
-        kind = Kind.DIRECTORY
-    if deleted := names.deletion(path):
-        return Entry(deleted[1], deleted[0])
-    if kind is Kind.CHARACTER and header.device == (0, 0) and path:
-        return Entry(path, Kind.WHITEOUT)  # overlay's own form of it, and what overlay makes of it
+        if size:
+            raise ImageError(f"{member!r} has the name of a directory, and {size} bytes of content")
+        kind, offset = Kind.DIRECTORY, -1
     if not path and (kind is not Kind.DIRECTORY or not member):
         raise ImageError(f"{member!r} stands for the root, and is no directory")
-    size = _decimal(records, b"size", header.size, member) if kind is Kind.FILE else 0
-    uid, gid = _decimal(records, b"uid", header.uid, member), _decimal(records, b"gid", header.gid, member)
+    link = _link(kind, link, member) if kind in _LINKS else ""
+    return Entry(path, kind, mode, uid, gid, size, mtime, link, device, xattrs, "", offset), size
+
+
+def _kind(flag: bytes, member: str, records: Mapping[bytes, bytes]) -> Kind:
+    kind = _KINDS.get(flag)
+    if flag == b"S" or (records and any(key.startswith(b"GNU.sparse.") for key in records)):
+        raise ImageError(f"{member!r} is a sparse file, which layers must not have", hint="write the tar without -S")
+    if kind is None:
+        raise ImageError(f"{member!r} is of the type {flag!r}, which layers must not have")
+    return kind
+
+
+def _check_numbers(member: str, uid: int, gid: int, size: int, mtime: int) -> None:
     if not (0 <= uid <= _LARGEST_ID and 0 <= gid <= _LARGEST_ID):
         raise ImageError(f"{member!r} belongs to {uid}:{gid}, which is nobody's number")
     if not 0 <= size <= LARGEST_FILE:
         raise ImageError(f"{member!r} claims a size of {size} bytes")
-    mtime = _decimal(records, b"mtime", header.mtime, member)
-    link = _link(kind, names.decode(records[b"linkpath"]) if records.get(b"linkpath") else header.link, member)
-    xattrs = _xattrs(records, member) if records else NO_XATTRS
-    offset = offset if kind is Kind.FILE else -1
-    return Entry(path, kind, header.mode, uid, gid, size, mtime, link, header.device, xattrs, "", offset)
+    if abs(mtime) > _FARTHEST_TIME:
+        raise ImageError(f"{member!r} has {mtime} for its mtime")
 
 
 def _link(kind: Kind, link: str, member: str) -> str:
-    """Where a link leads: a hard link's path clean, a symlink's target verbatim; "" for what is no link."""
+    """Where a link leads: a hard link's path clean, a symlink's target verbatim."""
     if kind is Kind.HARDLINK:
         try:
             target = names.clean(link)
@@ -219,8 +231,6 @@ def _link(kind: Kind, link: str, member: str) -> str:
         if not target or names.has_reserved_name(target):
             raise ImageError(f"{member!r} is a hard link to {link!r}, which is no file")
         return target
-    if kind is not Kind.SYMLINK:
-        return ""
     if not link or "\0" in link or len(names.encode(link)) > names.LONGEST_PATH:
         raise ImageError(f"{member!r} is a symbolic link to {link[:60]!r}, which is no path")
     return link
@@ -229,15 +239,11 @@ def _link(kind: Kind, link: str, member: str) -> str:
 def _decimal(records: Mapping[bytes, bytes], key: bytes, otherwise: int, member: str) -> int:
     """A record's number, rounded down to a whole one; the header's where there is no record."""
     if not (raw := records.get(key)):
-        number = otherwise
-    else:
-        whole, point, fraction = raw.removeprefix(b"-").partition(b".")
-        if not whole.isdigit() or (point and not fraction.isdigit()) or (point and key != b"mtime") or len(raw) > 40:
-            raise ImageError(f"{member!r} has {raw[:40]!r} for its {key.decode()}")
-        number = -int(whole) - (fraction.strip(b"0") != b"") if raw[0] == 0x2D else int(whole)
-    if abs(number) > _FARTHEST_TIME:
-        raise ImageError(f"{member!r} has {number} for its {key.decode()}")
-    return number
+        return otherwise
+    whole, point, fraction = raw.removeprefix(b"-").partition(b".")
+    if not whole.isdigit() or (point and not fraction.isdigit()) or (point and key != b"mtime") or len(raw) > 40:
+        raise ImageError(f"{member!r} has {raw[:40]!r} for its {key.decode()}")
+    return -int(whole) - (fraction.strip(b"0") != b"") if raw[0] == 0x2D else int(whole)
 
 
 def _xattrs(records: Mapping[bytes, bytes], member: str) -> Mapping[str, bytes]:

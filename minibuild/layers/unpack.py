@@ -17,6 +17,7 @@ from minibuild.errors import ImageError, UnavailableError
 from minibuild.layers import names, tar
 from minibuild.layers.entry import Entry, Kind
 from minibuild.layers.index import LARGEST_TEXT, TEXTS, Index, IndexBuilder
+from minibuild.layers.overlay import showing, shown
 from minibuild.layers.rooted import Rooted
 
 _CHUNK = 1 << 20
@@ -54,12 +55,13 @@ def read_index(stream: BinaryIO) -> Index:
 
 
 def unpack(
-    stream: BinaryIO, root: Path, style: WhiteoutStyle = WhiteoutStyle.APPLY, *, below: Sequence[Path] = ()
+    stream: BinaryIO, root: Path, style: WhiteoutStyle = WhiteoutStyle.APPLY, *, below: Sequence[Path] | None = None
 ) -> Index:
     """Unpacks an uncompressed tar, read to its end, into a directory that exists, and answers its index.
 
     ``below`` has the directories of the layers below, newest first, for the overlay styles: a directory that the tar
-    has files in but doesn't describe is made like theirs. In the root's place no symlink is ever followed: one of a
+    has files in but doesn't describe is made like theirs, and only what they show is marked as deleted; None says that
+    they aren't known, and all is marked. In the root's place no symlink is ever followed: one of a
     layer below gives way to a directory, as on an overlay; one of the tar itself is an error. As another user than
     root, owners stay that user's, and what only root can make is left out: device nodes, and attributes of the
     ``trusted`` and ``security`` namespaces. Raises ImageError, naming the entry; what was unpacked so far stays.
@@ -76,7 +78,7 @@ def unpack(
 class _Unpacking:
     """One layer on its way into a directory."""
 
-    def __init__(self, root: Rooted, style: WhiteoutStyle, below: Sequence[Path]) -> None:
+    def __init__(self, root: Rooted, style: WhiteoutStyle, below: Sequence[Path] | None) -> None:
         self.table = IndexBuilder()
         self._root, self._style, self._below = root, style, below
         self._is_root = os.geteuid() == 0
@@ -84,7 +86,7 @@ class _Unpacking:
         self._whiteouts: set[str] = set()
         self._merged: set[str] = set()
 
-    def put(self, entry: Entry, content: BinaryIO) -> None:
+    def put(self, entry: Entry, content: tar.Content) -> None:
         """Puts one entry in its place, and into the table."""
         names_itself = entry.kind is Kind.HARDLINK and entry.link == entry.path
         entry = self.table.add(entry)
@@ -108,9 +110,12 @@ class _Unpacking:
 
     def finish(self) -> None:
         """Gives directories what files being made in them would have changed again, the deepest first."""
-        opaques = self._opaques | {path for path in self._whiteouts if path in self.table.directories}
-        if self._style is not WhiteoutStyle.APPLY and "" in opaques:
-            self._hide_names_below(opaques)
+        opaques: set[str] = set()
+        if self._style is not WhiteoutStyle.APPLY:
+            if "" in self._opaques:
+                self._hide_names_below()
+            self._mark_whiteouts()
+            opaques = self._opaques | {path for path in self._whiteouts if path in self.table.directories}
         described = {path for path in self.table.directories if self.table.find(path)}
         times = dict(self._root.times)
         for path in sorted({*described, *self._root.made, *times, *opaques}, reverse=True):
@@ -118,7 +123,7 @@ class _Unpacking:
                 descriptor = self._root.find(path)
                 if descriptor is None:
                     continue
-                if self._style is not WhiteoutStyle.APPLY and path in opaques:
+                if path in opaques:
                     os.setxattr(descriptor, self._style.value, b"y")
                 entry = self.table.find(path)
                 if entry:
@@ -128,7 +133,7 @@ class _Unpacking:
                 elif path in times:
                     os.utime(descriptor, ns=(times[path], times[path]))
 
-    def _write(self, entry: Entry, content: BinaryIO) -> str:
+    def _write(self, entry: Entry, content: tar.Content) -> str:
         """Makes a regular file; answers its content's digest."""
         digest = hashlib.sha256()
         target = self._replacing(entry.path, lambda parent, name: os.open(name, _NEW_FILE, 0o600, dir_fd=parent))
@@ -194,14 +199,12 @@ class _Unpacking:
 
     def _delete(self, path: str) -> None:
         """Does what a whiteout says to the layers below; what the tar itself has at that path stays."""
-        if self._style is WhiteoutStyle.APPLY:
-            if path in self.table.directories:
-                self._root.prune(path, self._is_own)
-            elif not self._is_own(path):
-                self._root.remove(path)
-        elif not self._is_own(path) and not self._is_hidden(path):
-            kind = stat.S_IFCHR | 0o600
-            self._replacing(path, lambda parent, name: os.mknod(name, kind, os.makedev(0, 0), dir_fd=parent))
+        if self._style is not WhiteoutStyle.APPLY:
+            return  # what overlay needs to be told is known when all has come
+        if path in self.table.directories:
+            self._root.prune(path, self._is_own)
+        elif not self._is_own(path):
+            self._root.remove(path)
 
     def _hide(self, path: str) -> None:
         """Does what an opaque directory says: it is there, and holds what the tar itself has in it."""
@@ -209,25 +212,31 @@ class _Unpacking:
         if self._style is WhiteoutStyle.APPLY:
             self._root.prune(path, self._is_own)
 
-    def _hide_names_below(self, opaques: set[str]) -> None:
+    def _hide_names_below(self) -> None:
         """Hides all the layers below, name by name: overlay looks for no mark on a root."""
-        for layer in self._below:
+        for layer in self._below or ():
             with Rooted(layer) as root:
-                for name, _ in root.list(""):
-                    if name in self.table.directories:
-                        opaques.add(name)
-                    else:
-                        self._delete(name)
+                self._whiteouts.update(name for name, _ in root.list(""))
+
+    def _mark_whiteouts(self) -> None:
+        """Makes the marks of what is deleted, and not made anew, and would show."""
+        marks = {path for path in self._whiteouts if not self._is_own(path) and not self._is_hidden(path)}
+        if self._below is not None:
+            marks = shown(self._below, marks, self._style.value)
+        kind = stat.S_IFCHR | 0o600
+        for path in sorted(marks):
+            with _Naming(path):
+                self._replacing(path, lambda parent, name: os.mknod(name, kind, os.makedev(0, 0), dir_fd=parent))
 
     def _is_own(self, path: str) -> bool:
         return path in self.table.directories or self.table.find(path) is not None
 
     def _is_hidden(self, path: str) -> bool:
-        """Nothing of the layers below can show at a path, since what the tar has above it is no directory."""
+        """Nothing of the layers below can show at a path, since the tar hides a directory above it, or has none."""
         while path := path.rpartition("/")[0]:
-            if path in self.table.directories:
-                return False
-            if path in self._whiteouts or self.table.find(path):
+            if path in self._opaques or path in self._whiteouts:
+                return True
+            if path not in self.table.directories and self.table.find(path):
                 return True
         return False
 
@@ -241,35 +250,37 @@ class _Unpacking:
             return create(self._root.make(parent), names.encode(name))
 
     def _describe(self, target: int, entry: Entry) -> None:
-        """Gives an open file or directory its owner, mode, attributes and time, in the order in which none undoes
-        another: a change of owner clears setuid bits and capabilities.
+        """Gives an open file or directory its owner, attributes, mode and time, in the order in which none undoes or
+        forbids another: a change of owner clears setuid bits and capabilities, and a plain user can't set attributes
+        of what that user can't write to.
         """
         if self._is_root:
             os.chown(target, entry.uid, entry.gid)
-        os.chmod(target, entry.mode)
         if entry.path in self._merged:
-            for name in set(os.listxattr(target)) - set(entry.xattrs):
+            for name in set(os.listxattr(target)) - {*entry.xattrs, self._style.value}:
                 with suppress(OSError):
                     os.removexattr(target, name)
         self._set_xattrs(target, entry.xattrs)
+        os.chmod(target, entry.mode)
         os.utime(target, ns=(entry.mtime * _SECOND,) * 2)
 
     def _copy_from_below(self, target: int, path: str) -> None:
-        """Describes a directory that the tar doesn't as the newest layer below has it."""
-        for layer in self._below:
-            with Rooted(layer) as root:
-                source = root.find(path)
-                if source is None:
-                    continue
-                status = os.fstat(source)
-                xattrs = {name: os.getxattr(source, name) for name in os.listxattr(source) if ".overlay." not in name}
-                mode, mtime = stat.S_IMODE(status.st_mode), status.st_mtime_ns // _SECOND
-                self._describe(
-                    target,
-                    Entry(path, Kind.DIRECTORY, mode, status.st_uid, status.st_gid, mtime=mtime, xattrs=xattrs),
-                )
-                return
+        """Describes a directory that the tar doesn't as the layers below have it, if they show it still."""
         os.chmod(target, 0o755)
+        if path in self._whiteouts or self._is_hidden(path):
+            return
+        layer = showing(self._below or (), path, self._style.value)
+        if layer is None:
+            return
+        with Rooted(layer) as root:
+            source = root.find(path)
+            if source is None:
+                return
+            status = os.fstat(source)
+            xattrs = {name: os.getxattr(source, name) for name in os.listxattr(source) if ".overlay." not in name}
+        mode, mtime = stat.S_IMODE(status.st_mode), status.st_mtime_ns // _SECOND
+        entry = Entry(path, Kind.DIRECTORY, mode, status.st_uid, status.st_gid, mtime=mtime, xattrs=xattrs)
+        self._describe(target, entry)
 
     def _set_xattrs(self, target: int | bytes, xattrs: Mapping[str, bytes]) -> None:
         """Sets what can be set here. A capability that root can't set is an error: a program would fail without."""
@@ -302,7 +313,10 @@ class _Naming:
                 f"{self._path!r} of a layer can't be unpacked: {said}",
                 hint="make room for the store, or move it with --root",
             ) from error
-        raise ImageError(f"{self._path!r} of a layer can't be unpacked: {said}") from error
+        hint = "if it is its owner: give this user more ids in /etc/subuid and /etc/subgid"
+        raise ImageError(
+            f"{self._path!r} of a layer can't be unpacked: {said}", hint=hint if error.errno == errno.EINVAL else ""
+        ) from error
 
 
 def _write_all(target: int, data: bytes) -> None:

@@ -23,7 +23,12 @@ else:
     from backports import zstd
 
 Compress = Callable[[bytes], bytes]
-COMPRESSIONS = {"gzip": gzip.compress, "zstd": zstd.compress, "bzip2": bz2.compress, "xz": lzma.compress}
+COMPRESSIONS: dict[str, Compress] = {
+    "gzip": gzip.compress,
+    "zstd": zstd.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+}
 EVERY_COMPRESSION = pytest.mark.parametrize("compress", COMPRESSIONS.values(), ids=COMPRESSIONS)
 CONTENT = b"".join(b"line %d of a text\n" % (number * 7919) for number in range(40_000))
 TAR = tar.encode(Entry("f", Kind.FILE, size=600)) + bytes(1024) + tar.END
@@ -38,7 +43,7 @@ class Trickle(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def read(self, _size: int = -1) -> bytes:  # type: ignore[override]
+    def read(self, _size: int = -1) -> bytes:
         return self._content.read(7)
 
 
@@ -51,7 +56,7 @@ class Zeros(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def read(self, _size: int = -1) -> bytes:  # type: ignore[override]
+    def read(self, _size: int = -1) -> bytes:
         data = b""
         while not data and self._left > 0:
             self._left -= 1 << 20

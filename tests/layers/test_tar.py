@@ -212,6 +212,20 @@ def test_what_aufs_left_behind_is_left_out() -> None:
     assert [entry.path for entry in read(raw)] == ["f"]
 
 
+def test_the_content_of_a_whiteout_is_skipped_and_not_read_as_headers() -> None:
+    hidden = make_tar(member("hidden")).getvalue()
+    raw = make_tar(member("d/.wh.f", hidden), member(".wh..wh.aufs", hidden), member("g")).getvalue()
+    assert [entry.path for entry in read(raw)] == ["d/f", "g"]
+
+
+def test_a_link_that_says_a_size_has_no_content_all_the_same() -> None:
+    raw = bytearray(make_tar(member("l", type=tarfile.SYMTYPE, linkname="x"), member("after")).getvalue())
+    raw[124:136] = b"00000001000\0"
+    raw[148:156] = b" " * 8
+    raw[148:156] = b"%06o\0 " % sum(raw[:512])
+    assert [(entry.path, entry.size) for entry in read(bytes(raw))] == [("l", 0), ("after", 0)]
+
+
 def test_checksums_of_signed_bytes_are_taken() -> None:
     raw = bytearray(make_tar(member("ü"), form=tarfile.GNU_FORMAT).getvalue())
     signed = sum(struct.unpack("148b8x356b", raw[:512])) + 8 * 0x20

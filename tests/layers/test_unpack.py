@@ -161,17 +161,26 @@ def test_whiteouts_in_a_deleted_directory_bring_it_not_back(tmp_path: Path, memb
     assert is_whiteout(tmp_path / "d")
 
 
-@pytest.mark.parametrize("order", [1, -1])
+@EVERY_OVERLAY
+@pytest.mark.parametrize("members", [("d", ".wh..wh..opq"), (".wh..wh..opq", "d"), (".wh.d", "d"), ("d", ".wh.d")])
 @needs_root
-def test_a_file_in_the_place_of_a_deleted_one_needs_no_mark(tmp_path: Path, order: int) -> None:
-    members = [member(".wh.f"), member("f", b"new"), member("f2/.wh.x"), member("f2", b"y")][::order]
-    if order == 1:
-        unpack(make_tar(*members), tmp_path, WhiteoutStyle.OVERLAY_TRUSTED)
-        assert names(tmp_path) == ["f", "f2"]
-        assert (tmp_path / "f").read_bytes() == b"new"
-    else:
-        unpack(make_tar(*members), tmp_path, WhiteoutStyle.OVERLAY_TRUSTED)
-        assert (tmp_path / "f2").read_bytes() == b"y"
+def test_a_directory_that_is_described_and_opaque_is_both(
+    tmp_path: Path, style: WhiteoutStyle, members: tuple[str, ...]
+) -> None:
+    described = directory("d", mode=0o711, pax_headers={"SCHILY.xattr.user.a": "1"})
+    marks = {".wh..wh..opq": member("d/.wh..wh..opq"), ".wh.d": member(".wh.d"), "d": described}
+    unpack(make_tar(*(marks[name] for name in members)), tmp_path, style)
+    assert is_opaque(tmp_path / "d", style)
+    assert os.getxattr(tmp_path / "d", "user.a") == b"1"
+    assert stat.S_IMODE((tmp_path / "d").stat().st_mode) == 0o711
+
+
+@pytest.mark.parametrize("members", [(".wh.f", "f"), ("f/.wh.x", "f")])
+@needs_root
+def test_a_file_in_the_place_of_what_was_deleted_needs_no_mark(tmp_path: Path, members: tuple[str, ...]) -> None:
+    unpack(make_tar(*map(member, members)), tmp_path, WhiteoutStyle.OVERLAY_TRUSTED)
+    assert names(tmp_path) == ["f"]
+    assert (tmp_path / "f").is_file()
 
 
 @needs_root
@@ -226,7 +235,7 @@ def test_a_plain_user_unpacks_what_a_plain_user_can() -> None:
         member("sda", type=tarfile.BLKTYPE, devmajor=8),
         directory("d", mode=0o500, uid=7),
         member("d/.wh.f"),
-        member("g", b"", pax_headers={"SCHILY.xattr.trusted.a": "1", "SCHILY.xattr.user.b": "2"}),
+        member("g", b"", mode=0o444, pax_headers={"SCHILY.xattr.trusted.a": "1", "SCHILY.xattr.user.b": "2"}),
     )
     with tempfile.TemporaryDirectory() as directory_of_all:  # pytest's own is closed to others
         root = Path(directory_of_all)
