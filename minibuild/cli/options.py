@@ -60,13 +60,13 @@ def platform_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -
 def check_machinery(arguments: argparse.Namespace) -> None:
     """Raises UsageError for a ``--runtime`` or ``--snapshotter`` that there is none of."""
     if arguments.runtime:
-        from minibuild.runtimes.table import TABLE as runtimes
+        from minibuild.runtimes.table import TABLE as RUNTIMES
 
-        _check("--runtime", arguments.runtime, list(runtimes))
+        _check("--runtime", arguments.runtime, list(RUNTIMES))
     if arguments.snapshotter:
-        from minibuild.snapshots.table import TABLE as snapshots
+        from minibuild.snapshots.table import TABLE as SNAPSHOTTERS
 
-        _check("--snapshotter", arguments.snapshotter, list(snapshots))
+        _check("--snapshotter", arguments.snapshotter, list(SNAPSHOTTERS))
 
 
 def mirrors_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> tuple[str, ...]:
