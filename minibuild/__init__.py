@@ -2,8 +2,8 @@
 
 ::
 
-    Dockerfile text ─parse─▶ statements ─▶ instructions ─plan─▶ steps ─perform─▶ layers ─append─▶ Image ─export─▶ places
-                     pure           pure, one window: lookup(name) → Image      effects        pure            effects
+    text ─parse─▶ statements ─▶ instructions ─plan─▶ steps ─perform─▶ layers ─append─▶ Image ─export─▶ places
+          pure          pure, one window: lookup(name) → Image      effects        pure            effects
 
 Eighteen instructions compile, purely, to three effects — run a command, copy files, make a directory — plus a
 change of the image configuration, so everything but the files' content is known before anything runs. A layer is
@@ -11,7 +11,7 @@ data: a tar and the table of its entries. COPY, ADD and WORKDIR are worked out o
 mounted only when a RUN needs one, and its layer is written while the next step already runs. Every step ends in an
 image of its own.
 
-The rooms, lowest first; imports only go up this list's numbers, and rooms on one line don't know each other
+The rooms, lowest first: each imports only from lines above its own, and rooms on one line don't know each other
 (``tests/test_architecture.py`` holds it):
 
  1. ``source``: a text with a name, ranges in it
@@ -29,20 +29,21 @@ The rooms, lowest first; imports only go up this list's numbers, and rooms on on
 
 The nouns:
 
-==================
-=================================================================================================== source, span a
-text with a name; a range in it, which errors point with statement one logical line of a Dockerfile: keyword, flags,
-body, here-documents, span instruction a frozen class that says what a statement means effect RunCommand, CopyFiles
-or MakeDirectory: what an instruction does to the file tree step an instruction placed in a stage: its effect, the
-configuration after it, its history line stage, plan a FROM and its steps; the stages that a target needs, with
-edges blob, descriptor bytes named by their sha256; (media type, digest, size in bytes, annotations) layer a blob's
-descriptor and a ``diff_id``, the digest of the uncompressed tar entry, index, tree a path in a layer; the table of
-a layer's entries; many indices read as one filesystem chain the name of a whole tree on disk: a ChainID, or for a
-step that ran, a fresh name of its result key names what a step is asked to do: sha256 of (parent's key, effect,
-inputs) snapshot, workspace a chain as a mounted, read-only tree; a writable one on top, committed or thrown away
-reference ``[registry/]repository[:tag][@digest]``; ``familiar()`` for people, ``str()`` for machines
-==================
-===================================================================================================
+===================  =============================================================================================
+source, span         a text with a name; a range in it, which errors point with
+statement            one logical line of a Dockerfile: keyword, flags, body, here-documents, span
+instruction          a frozen class that says what a statement means
+effect               RunCommand, CopyFiles or MakeDirectory: what an instruction does to the file tree
+step                 an instruction placed in a stage: its effect, the configuration after it, its history line
+stage, plan          a FROM and its steps; the stages that a target needs, with edges
+blob, descriptor     bytes named by their sha256; (media type, digest, size in bytes, annotations)
+layer                a blob's descriptor and a ``diff_id``, the digest of the uncompressed tar
+entry, index, tree   a path in a layer; the table of a layer's entries; many indices read as one filesystem
+chain                the name of a whole tree on disk: a ChainID, or for a step that ran, a fresh one of its result
+key                  names what a step is asked to do: sha256 of (parent's key, effect, inputs)
+snapshot, workspace  a chain as a mounted, read-only tree; a writable one on top, committed or thrown away
+reference            ``[registry/]repository[:tag][@digest]``; ``familiar()`` for people, ``str()`` for machines
+===================  =============================================================================================
 
 From Python::
 

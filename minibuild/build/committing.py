@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from minibuild.layers.entry import Change
 from minibuild.oci import Layer
 from minibuild.store import Store
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Committer:
         """Starts to write a layer of changes, which are asked for in the background thread."""
         with self._lock:
             if self._pool is None:
+                from concurrent.futures import ThreadPoolExecutor
+
                 self._pool = ThreadPoolExecutor(1, thread_name_prefix="commit")
         future: Future[Layer] = self._pool.submit(lambda: self.store.add_layer(changes()))
         return ChainedLayer(chain, future.result, future.done)
