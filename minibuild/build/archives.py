@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +12,7 @@ from minibuild.build.selecting import Content, Selected
 from minibuild.errors import ContextError, IntegrityError
 from minibuild.layers.compression import decompressed, is_archive
 from minibuild.layers.entry import Entry, Kind
+from minibuild.layers.slice import content_of
 from minibuild.layers.unpack import read_index
 
 _BLOCK = 1 << 20
@@ -27,22 +26,9 @@ class Archive:
     tar: Path
 
     def content(self, entry: Entry) -> Content:
-        """A regular file or hard link with what it holds; raises ContextError for a link to nothing."""
-        target = self._target(entry)
-        file = entry._replace(kind=Kind.FILE, link="", size=target.size, digest=target.digest, offset=-1)
-        return Content(
-            file, lambda: _part(self.tar, target.offset, target.size), (id(self), target.path, target.offset)
-        )
-
-    def _target(self, entry: Entry) -> Entry:
-        for _ in range(len(self.entries)):
-            if entry.kind is Kind.FILE:
-                return entry
-            found = [other for other in self.entries if other.path == entry.link and other is not entry]
-            if not found:
-                break
-            entry = found[-1]
-        raise ContextError(f"archive entry {entry.path} is a hard link to {entry.link}, which isn't in the archive")
+        """A regular file or hard link with what it holds."""
+        file = entry._replace(kind=Kind.FILE, link="")
+        return Content(file, lambda: content_of(self.tar.open("rb"), file), (id(self), entry.link or entry.path))
 
 
 @contextmanager
@@ -61,11 +47,18 @@ def opened(selected: Selected, directory: Path) -> Iterator[Archive | None]:
             spool.flush()
             spool.seek(0)
             entries = read_index(_plain(spool)).entries
+            _check_names(entries)
         except IntegrityError as error:
             raise ContextError(
                 f"{selected.path} can't be unpacked: {error.message}", span=selected.source.span
             ) from error
         yield Archive(entries, Path(spool.name))
+
+
+def _check_names(entries: Sequence[Entry]) -> None:
+    for entry in entries:
+        if entry.kind in (Kind.WHITEOUT, Kind.OPAQUE):
+            raise IntegrityError(f"it has a name that starts with .wh. for {entry.path!r}, which would delete files")
 
 
 def _plain(file: object) -> BinaryIO:
@@ -76,12 +69,3 @@ def _plain(file: object) -> BinaryIO:
 def _looks_like_one(selected: Selected) -> bool:
     with selected.tree.opener(selected.entry)() as file:
         return is_archive(file)
-
-
-def _part(path: Path, offset: int, size: int) -> BinaryIO:
-    if size <= _BLOCK:
-        with path.open("rb") as file:
-            return BytesIO(os.pread(file.fileno(), size, offset))
-    file = path.open("rb")
-    file.seek(offset)
-    return file

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO
 
-from minibuild.errors import ImageError, IntegrityError
+from minibuild.errors import ImageError
 from minibuild.layers.entry import Entry, Kind, Opener
 from minibuild.layers.index import Index
+from minibuild.layers.slice import content_of
 from minibuild.oci.image import Layer
 
 MOST_SYMLINKS = 40
@@ -75,8 +75,7 @@ class Tree:
         number, file = found
 
         def open_file() -> BinaryIO:
-            tar = self._open_tar(self._layers[number])
-            return cast(BinaryIO, io.BufferedReader(_Slice(tar, file)))
+            return content_of(self._open_tar(self._layers[number]), file)
 
         return open_file
 
@@ -195,30 +194,6 @@ class Tree:
             return entry
         first = first_names.setdefault((number, entry.offset), entry.path)
         return entry if first == entry.path else entry._replace(kind=Kind.HARDLINK, link=first)
-
-
-class _Slice(io.RawIOBase):
-    """A file's content where it lies in a tar; closes the tar with itself."""
-
-    def __init__(self, tar: BinaryIO, file: Entry) -> None:
-        self._tar, self._path, self._left = tar, file.path, file.size
-        tar.seek(file.offset)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._tar.read(min(len(buffer), self._left))
-        if not data and self._left and len(buffer):
-            raise IntegrityError(f"the layer's tar ends in the middle of {self._path!r}")
-        self._left -= len(data)
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._tar.close()
-        super().close()
 
 
 def _ancestors(path: str) -> list[str]:

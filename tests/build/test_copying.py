@@ -263,5 +263,12 @@ def test_an_archive_s_root_does_not_change_the_destination(context: DirectoryCon
     assert entries(unpacked(context, "a.tar", "/real", tmp_path))["real"] == IMAGE[3]
 
 
+def test_an_archive_with_whiteouts_is_refused(context: DirectoryContext, tmp_path: Path) -> None:
+    with tarfile.open(context.root / "a.tar", "w") as archive:
+        archive.add(context.root / "f", ".wh.etc")
+    with pytest.raises(ContextError, match="a.tar can't be unpacked: it has a name that starts with .wh."):
+        unpacked(context, "a.tar", "/", tmp_path)
+
+
 def test_what_is_no_archive_is_copied_as_a_file(context: DirectoryContext, tmp_path: Path) -> None:
     assert contents(unpacked(context, "f", "/n", tmp_path)) == {"n": "f"}
