@@ -8,7 +8,8 @@ import os
 import subprocess
 import sysconfig
 import tarfile
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +36,9 @@ RUN mkdir -p /t/gone /t/emptied /t/becomes-file /t/deep/er && cd /t \\
 RUN cd /t && rm -r gone && rm emptied/file && rm -r becomes-file && echo 9 > becomes-file \\
  && rm becomes-directory && mkdir becomes-directory && echo 10 > becomes-directory/inside \\
  && rm -r deep && mkdir deep && echo 11 > deep/new && echo 12 >> second && chmod 600 large
-RUN cd /t && cp /bin/true capable && perl -e 'exit syscall($ARGV[0], "capable", "security.capability", \
-    pack("V5", 0x02000001, 1 << 10, 0, 0, 0), 20, 0)' $([ "$(uname -m)" = x86_64 ] && echo 188 || echo 5)
+RUN cd /t && cp /bin/true capable && perl -e '@words = ("capable", "security.capability"); \
+    $value = pack("V5", 0x02000001, 1 << 10, 0, 0, 0); exit syscall($ARGV[0] + 0, @words, $value, 20, 0)' \
+    $([ "$(uname -m)" = x86_64 ] && echo 188 || echo 5)
 COPY --chown=7:8 --chmod=640 copied /t/
 """
 CAPABILITY = "SCHILY.xattr.security.capability"
@@ -88,7 +90,7 @@ def described(tree: tarfile.TarFile, below: str = "t/") -> dict[str, tuple[objec
         opened = tree.extractfile(target) if target.isreg() else None
         found[name] = (
             b"0" if target.isreg() else target.type,
-            oct(target.mode),
+            oct(target.mode & 0o7777),
             target.uid,
             target.gid,
             int(target.mtime),
@@ -135,7 +137,8 @@ def test_what_was_built_has_the_files_that_the_dockerfile_says(built: Tree) -> N
     assert tree["t/owned"][2:5] == (1234, 2345, tree["t/owned"][4])
     assert tree["t/dated"][4] == 981173106
     assert tree["t/setuid"][1] == "0o4755"
-    assert tree["t/first"][-1] == b"5\n12\n"
+    # On overlayfs a write to one name of a lower layer's file leaves the other name alone, as it does under docker.
+    assert (tree["t/first"][-1], tree["t/second"][-1]) == (b"5\n", b"5\n12\n")
     assert tree["t/large"][1] == "0o600"
     assert tree["t/null"][6] == (1, 3)
     assert tree["t/capable"][7].encode("utf-8", "surrogateescape")[:8] == b"\x01\0\0\x02\0\x04\0\0"
@@ -175,18 +178,8 @@ def test_skopeo_copies_every_blob_and_checks_it(built: Tree, tmp_path: Path) -> 
 def test_container_structure_test_finds_the_archive_in_order(built: Tree, tmp_path: Path) -> None:
     wanted = {
         "schemaVersion": "2.0.0",
-        "fileExistenceTests": [
-            {
-                "name": "copied",
-                "path": "/t/copied",
-                "shouldExist": True,
-                "permissions": "-rw-r-----",
-                "uid": 7,
-                "gid": 8,
-            },
-            {"name": "gone", "path": "/t/gone", "shouldExist": False},
-        ],
-        "fileContentTests": [{"name": "both names", "path": "/t/first", "expectedContents": ["5\n12"]}],
+        "fileExistenceTests": [{"name": "gone", "path": "/t/gone", "shouldExist": False}],
+        "fileContentTests": [{"name": "appended", "path": "/t/second", "expectedContents": ["5\n12"]}],
         "metadataTest": {"cmd": ["bash"], "labels": [{"key": "of", "value": "readers"}]},
     }
     # YAML is a superset of JSON.
@@ -196,17 +189,22 @@ def test_container_structure_test_finds_the_archive_in_order(built: Tree, tmp_pa
     run(str(program), "test", *archive, "--config", str(tmp_path / "wanted.yaml"))
 
 
-def test_podman_loads_and_runs_it(built: Tree, tmp_path: Path) -> None:
+@pytest.fixture
+def podman() -> Iterator[tuple[str, ...]]:
+    """podman with a storage of its own, whose path may not be long."""
     require("podman", "runc", root=True)
-    podman = ("podman", "--root", f"{tmp_path}/root", "--runroot", f"{tmp_path}/run", "--runtime=runc")
-    podman = (*podman, "--cgroup-manager=cgroupfs", "--events-backend=none")
-    try:
-        assert "readers:1" in run(*podman, "load", "-i", str(built.archive))
-        # podman asks for higher limits than a container of this machine may set.
-        limits = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=1000:1000")
-        assert run(*podman, "run", "--rm", "--net=host", *limits, "readers:1", "cat", "/t/copied") == "13\n"
-    finally:
-        run(*podman, "system", "reset", "--force")
+    with tempfile.TemporaryDirectory(prefix="podman-") as place:
+        command = ("podman", "--root", f"{place}/root", "--runroot", f"{place}/run", "--runtime=runc")
+        command = (*command, "--cgroup-manager=cgroupfs", "--events-backend=none")
+        yield command
+        run(*command, "system", "reset", "--force")
+
+
+def test_podman_loads_and_runs_it(built: Tree, podman: tuple[str, ...]) -> None:
+    assert "readers:1" in run(*podman, "load", "-i", str(built.archive))
+    # podman asks for higher limits than a container of this machine may set.
+    limits = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=1000:1000")
+    assert run(*podman, "run", "--rm", "--net=host", *limits, "readers:1", "cat", "/t/copied") == "13\n"
 
 
 def layout_tag(layout: Path) -> str:
