@@ -83,7 +83,10 @@ class Cradle:
             self.after()
             options = {"close_fds": True, "umask": 0o022, **options}
             with _no_imports():
-                return Cradled(Popen(list(arguments), **options), reader, lifeline)
+                process = Popen(list(arguments), **options)
+            if process.stdin:
+                process.stdin.close()
+            return Cradled(process, reader, lifeline)
         except BaseException:
             os.close(lifeline)
             reader.kill()

@@ -33,12 +33,14 @@ def clean_environment() -> dict[str, str]:
 def streams_for(process: Process) -> dict[str, Any]:
     """What subprocess.Popen is told of standard streams: ours for an interactive process, else pipes, and a session
     of its own, so that a terminal's Ctrl-C reaches us alone.
+
+    Its input is a pipe that ends at once, not /dev/null: crun gives that to the container's user, the host's own node.
     """
-    from subprocess import DEVNULL, PIPE
+    from subprocess import PIPE
 
     if process.interactive:
         return {}
-    return {"stdin": DEVNULL, "stdout": PIPE, "stderr": PIPE, "start_new_session": True}
+    return {"stdin": PIPE, "stdout": PIPE, "stderr": PIPE, "start_new_session": True}
 
 
 def sweep_scratch() -> None:
