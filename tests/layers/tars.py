@@ -14,6 +14,7 @@ import pytest
 
 from minibuild.layers import tar
 from minibuild.layers.entry import Entry
+from tests.machine import is_root
 
 MakeTar = Callable[..., io.BytesIO]
 
@@ -93,4 +94,4 @@ def listing(root: Path) -> dict[str, tuple[object, ...]]:
     return found
 
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners, devices and capabilities are root's to set")
+needs_root = pytest.mark.skipif(not is_root(), reason="owners, devices and capabilities are root's to set")
