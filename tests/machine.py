@@ -14,7 +14,7 @@ CAP_SYS_ADMIN = 21
 
 
 def require(*programs: str, root: bool = False) -> None:
-    """Skips the test unless these programs are on PATH (and we are root, where asked for): in CI, which has them all, it fails."""
+    """Skips the test unless these programs are on PATH (and we are root); CI, which has all of it, fails it instead."""
     missing = [program for program in programs if _which(program) is None]
     reasons = [f"{', '.join(missing)} not installed"] if missing else []
     if root and not is_root():
