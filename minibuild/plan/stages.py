@@ -184,7 +184,7 @@ class _Planner:
             parent = self.stages[base.stage].result
             config, author, variables, arguments = parent.config, parent.author, parent.variables, parent.arguments
         else:
-            config = _begun(image.config.config if image else ContainerConfig())
+            config = _begun(image.config.config if image else ContainerConfig(directory="/"))
             author, arguments = image.config.author if image else "", ()
             variables = MappingProxyType(dict(config.environment))
         return StageState(
@@ -228,11 +228,11 @@ class _Planner:
 
 
 def _begun(config: ContainerConfig) -> ContainerConfig:
-    # As BuildKit does: a PATH and a directory are always said, and ArgsEscaped was about the base's own CMD.
+    # As BuildKit does: a PATH is always said (a directory only upon scratch), and ArgsEscaped was about the base's CMD.
     environment = config.environment
     if config.variable("PATH") is None:
         environment = (*environment, ("PATH", DEFAULT_PATH))
-    return replace(config, environment=environment, directory=config.directory or "/", args_escaped=False)
+    return replace(config, environment=environment, args_escaped=False)
 
 
 def _proxies(options: Options) -> tuple[tuple[str, str], ...]:

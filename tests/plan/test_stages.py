@@ -52,10 +52,10 @@ def test_an_unneeded_stage_has_a_base_but_no_steps() -> None:
     assert (outline.base, outline.steps, outline.image) == (FromStage(0), (), None)
 
 
-def test_a_base_gets_a_path_and_a_directory_where_it_says_none() -> None:
-    for text in ("FROM a\n", "FROM scratch\n"):
-        config = planned(text).stages[0].result.config
-        assert (config.environment, config.directory) == ((("PATH", DEFAULT_PATH),), "/")
+@pytest.mark.parametrize(("base", "directory"), [("a", ""), ("scratch", "/")])
+def test_a_base_gets_a_path_where_it_says_none_and_scratch_a_directory_too(base: str, directory: str) -> None:
+    config = planned(f"FROM {base}\n").stages[0].result.config
+    assert (config.environment, config.directory) == ((("PATH", DEFAULT_PATH),), directory)
 
 
 def test_a_base_keeps_what_it_says_but_its_triggers_and_args_escaped() -> None:
