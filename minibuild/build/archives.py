@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from minibuild.build.selecting import Content, Selected
-from minibuild.errors import ContextError, IntegrityError
+from minibuild.errors import ContextError, ImageError, IntegrityError
 from minibuild.layers.compression import decompressed, is_archive
 from minibuild.layers.entry import Entry, Kind
 from minibuild.layers.slice import content_of
-from minibuild.layers.unpack import read_index
+from minibuild.layers.tar import read_entries
 
 _BLOCK = 1 << 20
 
@@ -28,7 +28,7 @@ class Archive:
     def content(self, entry: Entry) -> Content:
         """A regular file or hard link with what it holds."""
         file = entry._replace(kind=Kind.FILE, link="")
-        return Content(file, lambda: content_of(self.tar.open("rb"), file), (id(self), entry.link or entry.path))
+        return Content(file, lambda: content_of(self.tar.open("rb"), file), (id(self), entry.offset))
 
 
 @contextmanager
@@ -46,19 +46,27 @@ def opened(selected: Selected, directory: Path) -> Iterator[Archive | None]:
                     spool.write(block)
             spool.flush()
             spool.seek(0)
-            entries = read_index(_plain(spool)).entries
-            _check_names(entries)
-        except IntegrityError as error:
+            entries = tuple(_entries(_plain(spool)))
+        except (ImageError, IntegrityError) as error:
             raise ContextError(
                 f"{selected.path} can't be unpacked: {error.message}", span=selected.source.span
             ) from error
         yield Archive(entries, Path(spool.name))
 
 
-def _check_names(entries: Sequence[Entry]) -> None:
-    for entry in entries:
+def _entries(tar: BinaryIO) -> Iterator[Entry]:
+    """The entries in their order, a later one of a name in place of the earlier; hard links say where content is."""
+    found: dict[str, Entry] = {}
+    for entry, _ in read_entries(tar):
         if entry.kind in (Kind.WHITEOUT, Kind.OPAQUE):
             raise IntegrityError(f"it has a name that starts with .wh. for {entry.path!r}, which would delete files")
+        if entry.kind is Kind.HARDLINK:
+            target = found.get(entry.link)
+            if target is None or target.kind not in (Kind.FILE, Kind.HARDLINK):
+                raise IntegrityError(f"{entry.path!r} is a hard link to {entry.link!r}, which is no file above it")
+            entry = entry._replace(size=target.size, offset=target.offset, link=target.link or target.path)
+        found[entry.path] = entry
+        yield entry
 
 
 def _plain(file: object) -> BinaryIO:

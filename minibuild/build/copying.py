@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from minibuild.build.archives import Archive
 from minibuild.build.selecting import Content, Selected
 from minibuild.errors import ContextError
 from minibuild.instructions.effects import CopyFiles, InlineFile
 from minibuild.layers.entry import Change, Entry, Kind
-from minibuild.layers.tree import Tree
+from minibuild.layers.tree import Tree, real_path
 
 Owner = tuple[int, int]
 
@@ -32,6 +32,7 @@ class Composition:
     mode: int | None = None
     _changes: dict[str, Change] = field(default_factory=dict)
     _contents: dict[str, object] = field(default_factory=dict)
+    _replaced: set[str] = field(default_factory=set)
 
     def changes(self) -> list[Change]:
         """The layer's entries, parents before what stands in them, in the order of paths.
@@ -72,7 +73,8 @@ class Composition:
         """Where a file goes: into a directory (one that exists, or is said to be one), else to the very path."""
         real = self.tree.resolve(destination)
         if destination.endswith("/") or self._kind(real) is Kind.DIRECTORY:
-            real = self.tree.resolve(f"{real}/{name}")
+            # Only the destination is followed: a symlink of the file's own name in it is replaced.
+            real = f"{real}/{name}" if real else name
         self._make_parents(real)
         if self._kind(real) is Kind.DIRECTORY:
             raise ContextError(f"/{real} is a directory in the image, so no file can be copied over it")
@@ -82,7 +84,8 @@ class Composition:
         if self._kind(root) is not Kind.DIRECTORY:
             self._refuse_non_directory(root)
             self._make_parents(root)
-            self._changes[root] = (self._as_copied(selected.entry, root), None)
+            # What is copied is what it holds: the directory itself is like any other new one.
+            self._make(root, selected.entry.mtime)
         else:
             self._keep(root)
         for entry in selected.below:
@@ -96,25 +99,46 @@ class Composition:
                 self._put(selected, entry, path)
 
     def _unpack(self, archive: Archive, root: str) -> None:
+        """Puts each entry in place of what stands there, but for directories, which are merged.
+
+        The owner is that of every entry, the mode that of none; parents that the archive doesn't name are root's.
+        """
+        unpacked, implied = replace(self, mode=None), replace(self, owner=None, mode=None)
         if self._kind(root) is not Kind.DIRECTORY:
             self._refuse_non_directory(root)
-            self._make_parents(root)
-            self._make(root)
+            unpacked._make_parents(root)
+            unpacked._make(root)
         for entry in archive.entries:
-            parent = self.tree.resolve(f"{root}/{entry.parent}")
-            path = f"{parent}/{entry.name}" if parent else entry.name
             if not entry.path:
                 continue
-            self._make_parents(path)
+            path = self._place(root, entry)
+            implied._make_parents(path)
+            self._clear(path, entry.kind)
             if entry.kind in (Kind.FILE, Kind.HARDLINK):
-                self._put_file(archive.content(entry), path)
+                unpacked._put_file(archive.content(entry), path)
             else:
-                self._changes[path] = (self._as_copied(entry, path), None)
+                self._changes[path] = (unpacked._as_copied(entry, path), None)
+
+    def _place(self, root: str, entry: Entry) -> str:
+        """Where an archive's entry goes: links to directories above it are followed, as in a chroot at the root."""
+        below = f"{root}/" if root else ""
+        parent = real_path(entry.parent, lambda path: self._link(below + path))
+        return f"{below}{parent}/{entry.name}" if parent else below + entry.name
+
+    def _clear(self, path: str, kind: Kind) -> None:
+        """Makes way for what is of a kind: a directory merges with one, everything else replaces what is there."""
+        there = self._kind(path)
+        if there is Kind.DIRECTORY and kind is not Kind.DIRECTORY:
+            for other in [other for other in self._changes if other.startswith(f"{path}/")]:
+                del self._changes[other]
+        elif there not in (None, Kind.DIRECTORY) and kind is Kind.DIRECTORY:
+            self._replaced.add(path)
 
     def _write(self, file: InlineFile, path: str) -> None:
         content = file.content
         entry = Entry(path, Kind.FILE, mode=file.mode, size=len(content), mtime=self.now)
         self._changes[path] = (self._owned(entry), lambda: io.BytesIO(content))
+        self._contents.pop(path, None)
 
     def _put(self, selected: Selected, entry: Entry, path: str) -> None:
         if entry.kind in (Kind.FILE, Kind.HARDLINK):
@@ -148,8 +172,9 @@ class Composition:
                 self._make(parent)
             at = path.find("/", at + 1)
 
-    def _make(self, path: str) -> None:
-        self._changes[path] = (self._owned(Entry(path, Kind.DIRECTORY, mode=0o755, mtime=self.now)), None)
+    def _make(self, path: str, mtime: int | None = None) -> None:
+        made_at = self.now if mtime is None else mtime
+        self._changes[path] = (self._owned(Entry(path, Kind.DIRECTORY, mode=0o755, mtime=made_at)), None)
 
     def _keep(self, path: str) -> None:
         existing = self.tree.find(path, follow=False) if path and path not in self._changes else None
@@ -157,12 +182,22 @@ class Composition:
             self._changes[path] = (existing, None)
 
     def _kind(self, path: str) -> Kind | None:
-        if path in self._changes:
-            return self._changes[path][0].kind
         if not path:
             return Kind.DIRECTORY
-        entry = self.tree.find(path, follow=False)
+        entry = self._find(path)
         return None if entry is None else entry.kind
+
+    def _link(self, path: str) -> str | None:
+        entry = self._find(path)
+        return entry.link if entry is not None and entry.kind is Kind.SYMLINK else None
+
+    def _find(self, path: str) -> Entry | None:
+        """What will stand at a real path once the layer is there."""
+        if path in self._changes:
+            return self._changes[path][0]
+        if any(path.startswith(f"{directory}/") for directory in self._replaced):
+            return None
+        return self.tree.find(path, follow=False)
 
     def _refuse_non_directory(self, path: str) -> None:
         if self._kind(path) not in (None, Kind.DIRECTORY):

@@ -10,6 +10,7 @@ from minibuild.errors import DockerfileError
 from minibuild.layers.entry import Entry, Kind, Opener
 
 _SPECIAL = re.compile(r"[*?\[\\]")
+_WILDCARD = re.compile(r"(?<!\\)(?:\\\\)*[*?\[]")
 
 
 class FileTree(Protocol):
@@ -38,6 +39,11 @@ class Match(NamedTuple):
 def is_pattern(text: str) -> bool:
     """It has wildcards or escapes, so that it may match several paths or none."""
     return bool(_SPECIAL.search(text))
+
+
+def has_wildcards(text: str) -> bool:
+    """It has wildcards, so that it may well match nothing."""
+    return bool(_WILDCARD.search(text))
 
 
 def match(tree: FileTree, pattern: str) -> list[Match]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from minibuild.build.matching import FileTree, is_pattern, match
+from minibuild.build.matching import FileTree, has_wildcards, is_pattern, match
 from minibuild.errors import ContextError, Finding, blame
 from minibuild.instructions.effects import CopyFiles, SourcePath
 from minibuild.layers.entry import Entry, Kind, Opener
@@ -41,7 +41,8 @@ class Selected:
 
     def content(self, entry: Entry) -> Content:
         """A regular file or hard link of the selection, with what it holds."""
-        identity = (id(self.tree), entry.link or entry.path)
+        # Hard links inside a directory stay links; files that were named one by one are copied one by one.
+        identity = (id(self), entry.link or entry.path)
         return Content(entry._replace(kind=Kind.FILE, link="", offset=-1), self.tree.opener(entry), identity)
 
     def relative(self, entry: Entry) -> str:
@@ -66,7 +67,7 @@ def select(
     for source in effect.sources:
         with blame(source.span):
             found = match(tree, source.pattern)
-            if not found and is_pattern(source.pattern):
+            if not found and has_wildcards(source.pattern):
                 report(Finding("NoMatch", f"{source.pattern} matches nothing, so nothing is copied", source.span))
             elif not found:
                 raise ContextError(f"{source.pattern} {absent}", hint=explain_absence(source.pattern))

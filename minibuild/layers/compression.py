@@ -18,8 +18,6 @@ FREE_EXPANSION = 100 << 20
 
 _CHUNK = 1 << 18
 _XZ_MEMORY = 256 << 20
-# GNU tar ends an archive on this boundary: an empty one is so many zeros, or two blocks of them.
-_TAR_RECORD = 20 * tar.BLOCK
 
 
 class _Decompressor(Protocol):
@@ -81,19 +79,15 @@ def decompressed(stream: BinaryIO, *, limit: int = LARGEST_CONTENT) -> BinaryIO:
 
 
 def is_archive(content: BinaryIO) -> bool:
-    """The content, from its start, is a tar, compressed or not: its first header is one, or it is an empty archive.
+    """The content, from its start, is a tar, compressed or not: its first header is one. An empty archive is none: it
+    can't be told from a file of zeros.
 
     Reads as much of it as it needs to know, and closes nothing.
     """
-    reader = io.BufferedReader(_opened(content, LARGEST_CONTENT, _leave_open))
     try:
-        head = reader.read(tar.BLOCK)
-        if tar.is_header(head):
-            return True
-        head += reader.read(_TAR_RECORD + 1 - len(head))
+        return tar.is_header(io.BufferedReader(_opened(content, LARGEST_CONTENT, _leave_open)).read(tar.BLOCK))
     except IntegrityError:
         return False
-    return len(head) in (len(tar.END), _TAR_RECORD) and head.count(0) == len(head)
 
 
 class _Resumed(io.RawIOBase):

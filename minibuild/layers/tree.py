@@ -97,28 +97,11 @@ class Tree:
             return content.read()
 
     def _real_path(self, path: str, *, follow: bool) -> str:
-        """Follows the symlinks of all components, the last one's only if asked to."""
-        pending = [part for part in reversed(path.split("/")) if part not in ("", ".")]
-        real = ""
-        hops = 0
-        while pending:
-            part = pending.pop()
-            if part == "..":
-                real = real.rpartition("/")[0]
-                continue
-            here = f"{real}/{part}" if real else part
-            found = self._locate(here) if follow or pending else None
-            if found is None or found[1].kind is not Kind.SYMLINK:
-                real = here
-                continue
-            hops += 1
-            if hops > MOST_SYMLINKS:
-                raise ImageError(f"{path!r} leads through more than {MOST_SYMLINKS} symbolic links in the image")
-            target = found[1].link
-            if target.startswith("/"):
-                real = ""
-            pending += [part for part in reversed(target.split("/")) if part not in ("", ".")]
-        return real
+        return real_path(path, self._link, follow=follow)
+
+    def _link(self, path: str) -> str | None:
+        found = self._locate(path)
+        return found[1].link if found is not None and found[1].kind is Kind.SYMLINK else None
 
     def _locate(self, path: str) -> tuple[int, Entry] | None:
         """What stands at a real path, and the number of the layer it comes from: the newest layer that has it, unless
@@ -194,6 +177,35 @@ class Tree:
             return entry
         first = first_names.setdefault((number, entry.offset), entry.path)
         return entry if first == entry.path else entry._replace(kind=Kind.HARDLINK, link=first)
+
+
+def real_path(path: str, link_at: Callable[[str], str | None], *, follow: bool = True) -> str:
+    """Where a path leads to inside a root: the symlinks of all its components are followed, the last one's only if
+    asked to.
+
+    ``link_at`` answers the target of the symlink at a real path, None where there is none. Raises ImageError where
+    symlinks go round in circles.
+    """
+    pending = [part for part in reversed(path.split("/")) if part not in ("", ".")]
+    real = ""
+    hops = 0
+    while pending:
+        part = pending.pop()
+        if part == "..":
+            real = real.rpartition("/")[0]
+            continue
+        here = f"{real}/{part}" if real else part
+        target = link_at(here) if follow or pending else None
+        if target is None:
+            real = here
+            continue
+        hops += 1
+        if hops > MOST_SYMLINKS:
+            raise ImageError(f"{path!r} leads through more than {MOST_SYMLINKS} symbolic links in the image")
+        if target.startswith("/"):
+            real = ""
+        pending += [part for part in reversed(target.split("/")) if part not in ("", ".")]
+    return real
 
 
 def _ancestors(path: str) -> list[str]:

@@ -82,7 +82,7 @@ def entries(changes: list[Change]) -> dict[str, Entry]:
         ("f", "/a/b/c", {"a/b/c": "f"}),
         ("d", "/n", {"n/x": "d/x", "n/s/y": "d/s/y", "n/zf": "f"}),
         ("d", "/n/", {"n/x": "d/x", "n/s/y": "d/s/y", "n/zf": "f"}),
-        ("f d", "/n/", {"n/f": "f", "n/x": "d/x", "n/s/y": "d/s/y"}),
+        ("f d", "/n/", {"n/f": "f", "n/x": "d/x", "n/s/y": "d/s/y", "n/zf": "f"}),
         ("l", "/n", {"n": "f"}),
         ("l", "/n/", {"n/l": "f"}),
         ("ld/s", "/n", {"n/y": "d/s/y"}),
@@ -107,10 +107,21 @@ def test_copying_the_root_keeps_symlinks_as_they_are(context: DirectoryContext) 
     assert links == {"n/l": "f", "n/ld": "/d", "n/dangling": "nowhere", "n/f": "n/d/zf"}
 
 
-def test_hard_links_stay_one_file_whichever_is_copied_first(context: DirectoryContext) -> None:
-    changes = entries(copied(context, "f d", "/n/"))
-    assert changes["n/f"].kind is Kind.FILE
-    assert (changes["n/zf"].kind, changes["n/zf"].link) == (Kind.HARDLINK, "n/f")
+def test_hard_links_in_a_copied_directory_stay_one_file(context: DirectoryContext) -> None:
+    os.link(context.root / "f", context.root / "d" / "s" / "of-f")
+    changes = entries(copied(context, "d", "/n/"))
+    assert (changes["n/s/of-f"].kind, changes["n/zf"].kind) == (Kind.FILE, Kind.HARDLINK)
+    assert changes["n/zf"].link == "n/s/of-f"
+
+
+def test_files_that_are_named_one_by_one_are_no_hard_links_of_one_another(context: DirectoryContext) -> None:
+    assert {entry.kind for entry in entries(copied(context, "f d/zf", "/tmp/")).values()} == {Kind.DIRECTORY, Kind.FILE}
+
+
+def test_a_file_replaces_the_link_of_its_name_in_a_directory(context: DirectoryContext) -> None:
+    (context.root / "lnk").write_text("no link")
+    assert contents(copied(context, "lnk", "/")) == {"lnk": "no link"}
+    assert contents(copied(context, "lnk", "/etc/up")) == {"real/lnk": "no link"}
 
 
 def test_parents_that_exist_are_named_as_they_are_and_new_ones_are_root_s(context: DirectoryContext) -> None:
@@ -119,9 +130,13 @@ def test_parents_that_exist_are_named_as_they_are_and_new_ones_are_root_s(contex
     assert changes["tmp/new"] == Entry("tmp/new", Kind.DIRECTORY, 0o755, mtime=99)
 
 
-def test_an_existing_destination_keeps_its_metadata_a_new_one_gets_the_source_s(context: DirectoryContext) -> None:
-    assert entries(copied(context, "d/s", "/real"))["real"].mode == 0o700
-    assert entries(copied(context, "d/s", "/n"))["n"].mode == 0o711
+def test_a_destination_keeps_its_metadata_and_a_new_one_has_those_of_any_new_directory(
+    context: DirectoryContext,
+) -> None:
+    os.utime(context.root / "d" / "s", (5, 5))
+    assert entries(copied(context, "d/s", "/real"))["real"] == IMAGE[3]
+    assert entries(copied(context, "d/s", "/n"))["n"] == Entry("n", Kind.DIRECTORY, 0o755, mtime=5)
+    assert entries(copied(context, "d/s", "/n", owner=(1, 2)))["n"].uid == 1
 
 
 def test_setuid_and_modes_survive(context: DirectoryContext) -> None:
@@ -229,12 +244,17 @@ def test_a_fingerprint_says_nothing_of_times_and_all_of_content(context: Directo
     assert [row[0] for row in changed] == ["/x"]
 
 
-def unpacked(context: DirectoryContext, name: str, destination: str, scratch: Path) -> list[Change]:
+def test_a_pattern_without_wildcards_must_match(context: DirectoryContext) -> None:
+    with pytest.raises(ContextError, match="is not in the context"):
+        copied(context, "miss\\ing", "/n/")
+
+
+def unpacked(context: DirectoryContext, name: str, destination: str, scratch: Path, **more: object) -> list[Change]:
     """What ``ADD name destination`` adds to the image, its files' contents read while the archive is there."""
     effect = CopyFiles((SourcePath(name),), destination, unpacks=True)
     [selected] = select(effect, context, explain_absence=str, report=lambda _: None)
     with archives.opened(selected, scratch) as archive:
-        composition = Composition(image(), now=99)
+        composition = Composition(image(), now=99, **more)  # type: ignore[arg-type]
         composition.copy(effect, [selected], [archive])
         changes = composition.changes()
         loaded = [(entry, opener().read() if opener else None) for entry, opener in changes]
@@ -261,6 +281,45 @@ def test_an_archive_s_root_does_not_change_the_destination(context: DirectoryCon
     with tarfile.open(context.root / "a.tar", "w") as archive:
         archive.add(context.root / "d", "./")
     assert entries(unpacked(context, "a.tar", "/real", tmp_path))["real"] == IMAGE[3]
+
+
+def archive_of(place: Path, *members: tuple[str, bytes, str]) -> None:
+    """Writes a tar: names, types and link targets; files hold their own names."""
+    with tarfile.open(place, "w") as archive:
+        for name, kind, link in members:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname, entry.mode, entry.uid = kind, link, 0o751, 9
+            entry.size = len(name) if kind == tarfile.REGTYPE else 0
+            archive.addfile(entry, _stream(name.encode()))  # type: ignore[arg-type]
+
+
+def test_an_archive_s_directory_takes_the_place_of_a_link(context: DirectoryContext, tmp_path: Path) -> None:
+    archive_of(context.root / "a.tar", ("lnk", tarfile.DIRTYPE, ""), ("lnk/f", tarfile.REGTYPE, ""))
+    changes = unpacked(context, "a.tar", "/", tmp_path)
+    assert contents(changes) == {"lnk/f": "lnk/f"}
+    assert entries(changes)["lnk"] == Entry("lnk", Kind.DIRECTORY, 0o751, uid=9)
+
+
+def test_an_archive_s_own_links_are_followed_within_the_destination(context: DirectoryContext, tmp_path: Path) -> None:
+    links = (("to", tarfile.SYMTYPE, "/real/../../x"), ("to/inside", tarfile.REGTYPE, ""))
+    archive_of(context.root / "a.tar", *links)
+    assert contents(unpacked(context, "a.tar", "/etc", tmp_path)) == {"etc/x/inside": "to/inside"}
+
+
+def test_an_archive_s_file_takes_the_place_of_a_directory(context: DirectoryContext, tmp_path: Path) -> None:
+    archive_of(context.root / "a.tar", ("n/deep", tarfile.REGTYPE, ""), ("n", tarfile.REGTYPE, ""))
+    assert contents(unpacked(context, "a.tar", "/", tmp_path)) == {"n": "n"}
+
+
+def test_chown_is_for_what_an_archive_names_and_chmod_for_nothing(context: DirectoryContext, tmp_path: Path) -> None:
+    archive_of(context.root / "a.tar", ("named", tarfile.DIRTYPE, ""), ("implied/file", tarfile.REGTYPE, ""))
+    changes = entries(unpacked(context, "a.tar", "/n", tmp_path, owner=(1, 2), mode=0o600))
+    assert {path: (entry.uid, entry.mode) for path, entry in changes.items()} == {
+        "n": (1, 0o755),
+        "n/named": (1, 0o751),
+        "n/implied": (0, 0o755),
+        "n/implied/file": (1, 0o751),
+    }
 
 
 def test_an_archive_with_whiteouts_is_refused(context: DirectoryContext, tmp_path: Path) -> None:
