@@ -53,6 +53,7 @@ class Composition:
         """Makes a directory and its missing parents; what exists stays as it is."""
         real = self.tree.resolve(path)
         if self._kind(real) is not Kind.DIRECTORY:
+            self._refuse_non_directory(real)
             self._make_parents(real)
             self._make(real)
 
@@ -202,6 +203,6 @@ class Composition:
     def _refuse_non_directory(self, path: str) -> None:
         if self._kind(path) not in (None, Kind.DIRECTORY):
             raise ContextError(
-                f"/{path} is no directory in the image, so no directory can be copied to it",
-                hint="copy to another path, or remove it in a RUN before",
+                f"/{path} is no directory in the image, so none can be made or copied there",
+                hint="name another path, or remove it in a RUN before",
             )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from minibuild.errors import DockerfileError
+from minibuild.errors import ContextError, DockerfileError
 from minibuild.layers.entry import Entry, Kind, Opener
 
 _SPECIAL = re.compile(r"[*?\[\\]")
@@ -47,28 +47,41 @@ def has_wildcards(text: str) -> bool:
 
 
 def match(tree: FileTree, pattern: str) -> list[Match]:
-    """The paths that a pattern matches, sorted; a dangling symlink is none. Raises DockerfileError for a malformed
-    one.
+    """The paths that a pattern matches, sorted.
+
+    Symlinks are followed above the first wildcard, and those that match; not those between, as Go's ``filepath.Walk``
+    doesn't. Raises DockerfileError for a malformed pattern, ContextError for a symlink that matches and leads nowhere.
     """
     if not is_pattern(pattern):
         entry = tree.find(pattern)
         return [] if entry is None else [Match(pattern, entry)]
-    paths = [""]
-    for component in pattern.split("/"):
-        paths = [path for parent in paths for path in _step(tree, parent, component)]
-    found = ((path, tree.find(path)) for path in paths)
-    return [Match(path, entry) for path, entry in found if entry is not None]
+    components = pattern.split("/")
+    literal = next(i for i, component in enumerate(components) if is_pattern(component))
+    paths = ["/".join(components[:literal])]
+    for i, component in enumerate(components[literal:]):
+        expression = component_expression(component)
+        paths = [path for parent in paths for path in _below(tree, parent, expression, follow=i == 0)]
+    return [Match(path, _followed(tree, path)) for path in paths]
 
 
-def _step(tree: FileTree, parent: str, component: str) -> list[str]:
-    prefix = f"{parent}/" if parent else ""
-    if not is_pattern(component):
-        return [prefix + component]
-    directory = tree.find(parent)
+def _below(tree: FileTree, parent: str, expression: re.Pattern[str], *, follow: bool) -> list[str]:
+    directory = tree.find(parent, follow=follow)
     if directory is None or directory.kind is not Kind.DIRECTORY:
         return []
-    expression = component_expression(component)
+    prefix = f"{parent}/" if parent else ""
     return [prefix + child.name for child in tree.children(parent) if expression.fullmatch(child.name)]
+
+
+def _followed(tree: FileTree, path: str) -> Entry:
+    entry = tree.find(path)
+    if entry is not None:
+        return entry
+    link = tree.find(path, follow=False)
+    target = link.link if link is not None else ""
+    raise ContextError(
+        f"{path} is a symlink to {target!r}, which leads to nothing that can be copied",
+        hint="remove it, leave it out by a line in .dockerignore, or name the files without a wildcard",
+    )
 
 
 def component_expression(pattern: str) -> re.Pattern[str]:

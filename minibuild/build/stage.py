@@ -218,8 +218,9 @@ class StageBuild:
 
     def _make(self, effect: MakeDirectory) -> ChainedLayer:
         tree = self.tree()
-        account = accounts_of(tree).account(effect.user)
-        composition = Composition(tree, self.engine.made_at(self.image), owner=(account.uid, account.gid))
+        # As --chown, not as a process: a number alone is the group too.
+        owner = accounts_of(tree).owner(effect.user) if effect.user else None
+        composition = Composition(tree, self.engine.made_at(self.image), owner=owner)
         composition.make_directory(effect.path)
         return self._composed(composition.changes())
 

@@ -158,7 +158,7 @@ def test_chmod_leaves_symlinks_alone(context: DirectoryContext) -> None:
     [
         ("f g", "/n", "/n is to take 2 sources (f, g), so it must be a directory"),
         ("[fg]", "/n", "/n is to take 2 sources (f, g), so it must be a directory"),
-        ("d", "/etc/passwd", "/etc/passwd is no directory in the image, so no directory can be copied to it"),
+        ("d", "/etc/passwd", "/etc/passwd is no directory in the image, so none can be made or copied there"),
         ("f", "/etc/passwd/x", "/etc/passwd is no directory in the image"),
         ("missing", "/n", "missing is not in the context"),
         ("dangling", "/n", "dangling is not in the context"),
@@ -189,6 +189,17 @@ def test_a_wildcard_that_matches_nothing_is_told_and_copies_nothing(context: Dir
     findings: list[Finding] = []
     assert copied(context, "miss*", "/n/", findings=findings) == []
     assert [finding.rule for finding in findings] == ["NoMatch"]
+
+
+def test_a_wildcard_that_matches_a_dangling_link_is_an_error(context: DirectoryContext) -> None:
+    with pytest.raises(ContextError, match="dangling is a symlink to 'nowhere', which leads to nothing"):
+        copied(context, "d*", "/n/")
+
+
+def test_wildcards_go_through_links_above_them_but_not_between_them(context: DirectoryContext) -> None:
+    assert contents(copied(context, "ld/?", "/n/")) == {"n/x": "d/x", "n/y": "d/s/y"}
+    assert contents(copied(context, "[l]*/x", "/n/")) == {}
+    assert contents(copied(context, "[dl]*/x", "/n/")) == {"n/x": "d/x"}
 
 
 def test_a_missing_source_suggests_its_neighbour(context: DirectoryContext) -> None:
@@ -225,9 +236,10 @@ def test_workdir_makes_missing_parents_and_leaves_what_exists() -> None:
     assert untouched.changes() == []
 
 
-def test_workdir_onto_a_file_is_an_error() -> None:
+@pytest.mark.parametrize("path", ["/etc/passwd", "/etc/passwd/x"])
+def test_workdir_onto_a_file_is_an_error(path: str) -> None:
     with pytest.raises(ContextError, match="/etc/passwd is no directory"):
-        Composition(image(), now=1).make_directory("/etc/passwd/x")
+        Composition(image(), now=1).make_directory(path)
 
 
 def test_a_fingerprint_says_nothing_of_times_and_all_of_content(context: DirectoryContext) -> None:

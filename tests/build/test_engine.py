@@ -184,6 +184,12 @@ def test_a_source_date_makes_builds_in_two_stores_the_same(bench: Bench, tmp_pat
     assert one.config.created == "2009-02-13T23:31:30Z"
 
 
+def test_a_workdir_is_owned_as_chown_would_have_it(bench: Bench) -> None:
+    tree = bench.tree(bench.build("FROM scratch\nUSER 7\nWORKDIR /a\nUSER 8:9\nWORKDIR b\n").image)
+    owners = [(entry.uid, entry.gid) for entry in tree.walk("")]
+    assert owners == [(7, 7), (8, 9)]
+
+
 def test_an_image_can_be_the_base_of_the_next_build(bench: Bench) -> None:
     bench.build("FROM scratch\nCOPY f /f\nENV A=1\n", tags=(Reference.parse("base"),))
     image = bench.build("FROM base\nCOPY g $A/\n").image
