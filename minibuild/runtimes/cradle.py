@@ -164,8 +164,9 @@ class Cradled:
     def close(self) -> None:
         """Kills whatever still lives, and waits until it is gone."""
         self.kill()
-        self._reader.wait()
+        # In this order: the first process of a pid namespace ends when all others have been waited for.
         self.process.wait()
+        self._reader.wait()
         with self._lock:
             if self._lifeline >= 0:
                 os.close(self._lifeline)

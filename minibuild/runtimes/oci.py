@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,11 +23,6 @@ from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV
 
 _HYBRID = "/sys/fs/cgroup/unified"
 _CGROUPS = Path("/sys/fs/cgroup")
-# What a runtime says of a program that the kernel wouldn't start though it is there: (pattern, status).
-_EXEC_COMPLAINTS = (
-    (re.compile(r"exec.*(exec format error|permission denied)", re.IGNORECASE), 126),
-    (re.compile(r"exec.*no such file or directory", re.IGNORECASE), 127),
-)
 
 
 class OciRuntime:
@@ -71,7 +65,7 @@ class OciRuntime:
                 status = follow(cradled, output, cancellation)
             finally:
                 self.clean_up(identity)
-            return status if cancellation or status == 0 else self._judged(scratch / "log", status, process, output)
+            return status if cancellation or status == 0 else self._judged(scratch / "log", status)
 
     def hooks(self, root: Path) -> dict[str, Any]:  # noqa: ARG002
         """What the configuration has to say to this runtime alone."""
@@ -80,18 +74,14 @@ class OciRuntime:
     def clean_up(self, identity: str) -> None:
         """Removes what a killed runtime leaves outside of its namespaces."""
 
-    def _judged(self, log: Path, status: int, process: Process, output: OutputLine) -> int:
+    def _judged(self, log: Path, status: int) -> int:
         """The status, unless the runtime's log says that it is the runtime's own."""
         complaint = log.read_text(errors="replace").strip() if log.exists() else ""
-        if not complaint:
-            return status
-        for pattern, meaning in _EXEC_COMPLAINTS:
-            if pattern.search(complaint):
-                output(f"{process.arguments[0]}: {complaint}", "stderr")
-                return meaning
-        raise UnavailableError(
-            f"{self.name} made no container: {complaint}", hint="minibuild info tells what else can run here"
-        )
+        if complaint:
+            raise UnavailableError(
+                f"{self.name} made no container: {complaint}", hint="minibuild info tells what else can run here"
+            )
+        return status
 
 
 class Crun(OciRuntime):

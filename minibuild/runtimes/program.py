@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from minibuild.sandbox.inside import Place, resolve
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 _PT_INTERP = 3
+# elf.h: x86-64 runs i386, 64-bit ARM runs 32-bit ARM.
+_ALSO: Mapping[int, tuple[int, ...]] = {62: (3,), 183: (40,)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def _interpreter_refusal(root: Path, process: Process, name: str, place: Place) 
     if head.startswith(b"#!"):
         words = head[2:].split(b"\n", 1)[0].split()
         interpreter, what = os.fsdecode(words[0]) if words else "", "interpreter"
-    elif head.startswith(b"\x7fELF"):
+    elif head.startswith(b"\x7fELF") and _is_for_this_machine(head):
         interpreter, what = loader_of(head), "loader"
     else:
         return Refusal(_NOT_EXECUTABLE, f"{name}: exec format error")
@@ -94,6 +97,24 @@ def _interpreter_refusal(root: Path, process: Process, name: str, place: Place) 
     except OSError:
         is_there = False
     return None if is_there else Refusal(_NOT_FOUND, f"{name}: its {what} {interpreter} is not in the image")
+
+
+def _is_for_this_machine(head: bytes) -> bool:
+    """The kernel runs it, as far as the machine goes that it is for; where others are emulated, it may be any."""
+    with open("/proc/self/exe", "rb") as file:
+        ours = _machine(file.read(20))
+    return _machine(head) in (ours, *_ALSO.get(ours, ())) or _emulates()
+
+
+def _machine(head: bytes) -> int:
+    return int.from_bytes(head[18:20], "little" if head[5:6] == b"\x01" else "big")
+
+
+def _emulates() -> bool:
+    try:
+        return len(os.listdir("/proc/sys/fs/binfmt_misc")) > 2  # more than "register" and "status"
+    except OSError:
+        return False
 
 
 def loader_of(head: bytes) -> str:

@@ -1,0 +1,605 @@
+"""What every runtime promises. A new one is in here by its line in the table."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minibuild.errors import ImageError
+from minibuild.events import Stream
+from minibuild.runtimes.base import DEFAULT_CAPABILITIES, Cancellation, Mount, Process, Runtime
+from minibuild.runtimes.table import TABLE
+from minibuild.snapshots.overlay import OverlaySnapshotter
+from tests.isolation import isolated
+from tests.machine import require
+
+pytestmark = pytest.mark.e2e
+
+BUSYBOX = "/bin/busybox"
+ENVIRONMENT = (("PATH", "/bin"),)
+DOCKER_CAPABILITIES = "00000000a80425fb"
+
+
+@cache
+def reason(name: str) -> str | None:
+    return TABLE[name].probe()
+
+
+@pytest.fixture(params=list(TABLE))
+def runtime(request: pytest.FixtureRequest) -> Runtime:
+    require("busybox", root=True)
+    why = reason(request.param)
+    if why:
+        pytest.skip(f"{request.param}: {why}")
+    return TABLE[request.param]()
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A tree of nothing but busybox: no /dev, no /proc, no /etc."""
+    root = tmp_path / "tree"
+    (root / "bin").mkdir(parents=True)
+    (root / "tmp").mkdir()
+    (root / "tmp").chmod(0o1777)
+    shutil.copy(BUSYBOX, root / "bin/busybox")
+    for applet in subprocess.check_output([BUSYBOX, "--list"], text=True).split():
+        if applet != "busybox":
+            (root / "bin" / applet).symlink_to("busybox")
+    return root
+
+
+@dataclass
+class Heard:
+    """What a process said, and when."""
+
+    lines: list[tuple[Stream, str]] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+
+    def __call__(self, line: str, stream: Stream) -> None:
+        self.lines.append((stream, line))
+        self.times.append(time.monotonic())
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line for _, line in self.lines)
+
+
+def run(runtime: Runtime, tree: Path, *arguments: str, **options: Any) -> tuple[int, Heard]:
+    """Runs a process and answers its status and what it said."""
+    heard = Heard()
+    process = Process(arguments, **{"environment": ENVIRONMENT, **options})
+    return runtime.run(process, tree, heard, Cancellation()), heard
+
+
+def shell(runtime: Runtime, tree: Path, script: str, **options: Any) -> tuple[int, Heard]:
+    return run(runtime, tree, "sh", "-c", script, **options)
+
+
+def said(runtime: Runtime, tree: Path, script: str, **options: Any) -> str:
+    """What a script that succeeds says."""
+    status, heard = shell(runtime, tree, script, **options)
+    assert status == 0, heard.text
+    return heard.text
+
+
+# --- status --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [0, 1, 7, 125, 255])
+def test_a_status_is_the_programs_own(runtime: Runtime, tree: Path, status: int) -> None:
+    assert shell(runtime, tree, f"exit {status}")[0] == status
+
+
+@pytest.mark.parametrize(("name", "number"), [("KILL", 9), ("TERM", 15), ("ABRT", 6)])
+def test_a_program_killed_by_a_signal_has_a_status_of_128_and_more(
+    runtime: Runtime, tree: Path, name: str, number: int
+) -> None:
+    assert shell(runtime, tree, f"sh -c 'kill -{name} $$'; exit $?")[0] == 128 + number
+
+
+REFUSED: list[tuple[str, int, str]] = [
+    ("nowhere", 127, "nowhere: not found"),
+    ("/no/where", 127, "/no/where: not found"),
+    ("/tmp", 126, "/tmp: is a directory"),
+    ("/tmp/plain", 126, "/tmp/plain: permission denied"),
+    ("/tmp/garbage", 126, "/tmp/garbage: exec format error"),
+    ("/tmp/script", 127, "/tmp/script: its interpreter /usr/bin/python9 is not in the image"),
+    ("/tmp/dynamic", 127, "/tmp/dynamic: its loader /lib64/ld-linux-x86-64.so.2 is not in the image"),
+    ("/tmp/foreign", 126, "/tmp/foreign: exec format error"),
+    ("/tmp/ring", 127, "/tmp/ring: too many levels of symbolic links"),
+]
+
+
+@pytest.mark.parametrize(("program", "status", "complaint"), REFUSED, ids=[case[0] for case in REFUSED])
+def test_a_program_that_cannot_start_is_127_or_126_and_says_why(
+    runtime: Runtime, tree: Path, program: str, status: int, complaint: str
+) -> None:
+    refusable_programs(tree / "tmp")
+
+    got, heard = run(runtime, tree, program)
+
+    assert (got, [stream for stream, _ in heard.lines]) == (status, ["stderr"])
+    assert complaint.partition(": ")[2] in heard.text.lower()
+
+
+def refusable_programs(directory: Path) -> None:
+    (directory / "plain").write_text("#!/bin/sh\n")
+    (directory / "garbage").write_text("echo no interpreter named")
+    (directory / "script").write_text("#!/usr/bin/python9 -u\n")
+    shutil.copy("/usr/bin/setpriv", directory / "dynamic")
+    foreign = bytearray(Path(BUSYBOX).read_bytes())
+    foreign[18:20] = (0xFFFE).to_bytes(2, sys.byteorder)  # e_machine: none that there is
+    (directory / "foreign").write_bytes(foreign)
+    (directory / "ring").symlink_to("ring")
+    for name in ("garbage", "script", "dynamic", "foreign"):
+        (directory / name).chmod(0o755)
+
+
+def test_path_is_searched_in_order_and_what_cannot_run_is_passed_over(runtime: Runtime, tree: Path) -> None:
+    for directory in ("one", "two", "three"):
+        (tree / directory).mkdir()
+        (tree / directory / "tool").write_text(f"#!/bin/sh\necho {directory}\n")
+    (tree / "two/tool").chmod(0o755)
+    (tree / "three/tool").chmod(0o755)
+
+    status, heard = run(runtime, tree, "tool", environment=(("PATH", "/none:/one:/two:/three:/bin"),))
+
+    assert (status, heard.text) == (0, "two")
+
+
+def test_a_relative_program_is_looked_for_in_the_directory(runtime: Runtime, tree: Path) -> None:
+    (tree / "app").mkdir()
+    (tree / "app/tool").write_text("#!/bin/sh\npwd\n")
+    (tree / "app/tool").chmod(0o755)
+
+    status, heard = run(runtime, tree, "./tool", directory="/app")
+
+    assert (status, heard.text) == (0, "/app")
+
+
+def test_a_user_who_may_not_execute_a_program_is_told(runtime: Runtime, tree: Path) -> None:
+    shutil.copy(BUSYBOX, tree / "tmp/tool")
+    (tree / "tmp/tool").chmod(0o700)
+
+    assert run(runtime, tree, "/tmp/tool", uid=1000, gid=1000)[0] == 126
+
+
+@pytest.mark.parametrize("directory", ["/missing", "/proc/self/fd/8", "/bin/busybox"])
+def test_a_directory_that_is_not_in_the_image_is_an_error(runtime: Runtime, tree: Path, directory: str) -> None:
+    with pytest.raises(ImageError, match=f"^directory {directory} is not in the image$"):
+        run(runtime, tree, "sh", directory=directory)
+
+
+# --- output --------------------------------------------------------------------------------------------------------
+
+
+def test_lines_come_as_they_are_written_and_streams_are_told_apart(runtime: Runtime, tree: Path) -> None:
+    _, heard = shell(runtime, tree, "echo one; sleep 0.6; echo two >&2; sleep 0.6; printf three")
+
+    assert heard.lines == [("stdout", "one"), ("stderr", "two"), ("stdout", "three")]
+    assert [later - earlier > 0.4 for earlier, later in zip(heard.times, heard.times[1:], strict=False)] == [True, True]
+
+
+def test_bytes_that_are_no_text_and_carriage_returns_come_through(runtime: Runtime, tree: Path) -> None:
+    _, heard = shell(runtime, tree, r"printf 'a\377b\n10%%\r20%%\r\n\303\251\n\n'")
+
+    assert heard.lines == [("stdout", line) for line in ("a�b", "10%\r20%\r", "é", "")]
+
+
+def test_a_line_without_end_is_cut_into_pieces_that_lose_nothing(runtime: Runtime, tree: Path) -> None:
+    _, heard = shell(runtime, tree, "yes é | head -n 100000 | tr -d '\\n'")
+
+    assert "".join(line for _, line in heard.lines) == "é" * 100000
+    assert len(heard.lines) > 1
+
+
+def test_much_output_on_both_streams_is_complete(runtime: Runtime, tree: Path) -> None:
+    _, heard = shell(runtime, tree, "(seq 50000 >&2) & seq 50000; wait")
+
+    for stream in ("stdout", "stderr"):
+        assert [line for of, line in heard.lines if of == stream] == [str(n) for n in range(1, 50001)]
+
+
+def test_standard_input_is_empty(runtime: Runtime, tree: Path) -> None:
+    assert said(runtime, tree, "cat; echo end") == "end"
+
+
+def test_what_is_left_running_does_not_hold_up_the_end(runtime: Runtime, tree: Path) -> None:
+    began = time.monotonic()
+
+    assert said(runtime, tree, "sleep 60 & echo started") == "started"
+    assert time.monotonic() - began < 20
+
+
+def test_an_error_in_who_listens_ends_the_process(runtime: Runtime, tree: Path) -> None:
+    def fail(_line: str, _stream: Stream) -> None:
+        raise BrokenPipeError
+
+    process = Process(("sh", "-c", "echo x; sleep 12345"), ENVIRONMENT)
+    with pytest.raises(BrokenPipeError):
+        runtime.run(process, tree, fail, Cancellation())
+    assert not running("sleep 12345")
+
+
+# --- stopping ------------------------------------------------------------------------------------------------------
+
+
+def running(command: str) -> list[int]:
+    """The processes whose command line is this, seen from this host."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+            except OSError:
+                continue
+            if b" ".join(words).decode(errors="replace") == command:
+                found.append(int(entry.name))
+    return found
+
+
+def waited_for(condition: Callable[[], object], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_cancelling_kills_the_process_and_its_children_at_once(runtime: Runtime, tree: Path) -> None:
+    cancellation = Cancellation()
+    began = time.monotonic()
+
+    def cancel(_line: str, _stream: Stream) -> None:
+        threading.Thread(target=cancellation.set).start()
+
+    script = "trap '' TERM INT; sleep 23451 & (sleep 23451 &) ; echo ready; sleep 23451"
+    status = runtime.run(Process(("sh", "-c", script), ENVIRONMENT), tree, cancel, cancellation)
+
+    assert (status, running("sleep 23451")) == (137, [])
+    assert time.monotonic() - began < 10
+
+
+def test_a_cancelled_run_does_not_begin(runtime: Runtime, tree: Path) -> None:
+    cancellation = Cancellation()
+    cancellation.set()
+
+    process = Process(("sh", "-c", "sleep 5; touch /ran"), ENVIRONMENT)
+    assert runtime.run(process, tree, Heard(), cancellation) == 137
+    assert not (tree / "ran").exists()
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from minibuild.runtimes.base import Cancellation, Process
+from minibuild.runtimes.table import TABLE
+process = Process(("sh", "-c", "(sleep 34512 &); echo ready; sleep 34512"), (("PATH", "/bin"),))
+TABLE[sys.argv[1]]().run(process, Path(sys.argv[2]), lambda line, stream: print(line, flush=True), Cancellation())
+"""
+
+
+@pytest.fixture
+def builder(runtime: Runtime, tree: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that is running a container."""
+    with subprocess.Popen(
+        [sys.executable, "-c", DRIVER, runtime.name, str(tree)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        yield process
+        process.kill()
+
+
+def test_nothing_outlives_a_killed_builder(runtime: Runtime, builder: subprocess.Popen[str], tree: Path) -> None:
+    assert len(running("sleep 34512")) == 2
+
+    builder.send_signal(signal.SIGKILL)
+    builder.wait()
+
+    assert waited_for(lambda: not running("sleep 34512"))
+    assert str(tree) not in Path("/proc/self/mountinfo").read_text()
+    # What isn't a process may wait for the next start.
+    shell(runtime, tree, "true")
+    assert not list(Path("/sys/fs/cgroup").glob(f"*/minibuild-{builder.pid}-*"))
+
+
+# --- who it is -----------------------------------------------------------------------------------------------------
+
+
+def test_root_has_dockers_capabilities(runtime: Runtime, tree: Path) -> None:
+    status = dict(
+        line.split(":\t") for line in said(runtime, tree, "cat /proc/self/status").splitlines() if ":\t" in line
+    )
+
+    assert (status["CapEff"], status["CapPrm"]) == (DOCKER_CAPABILITIES, DOCKER_CAPABILITIES)
+    if runtime.name != "bubblewrap":  # which puts no_new_privs in the place of a bounding set
+        assert (status["CapBnd"], status["CapInh"], status["CapAmb"]) == (DOCKER_CAPABILITIES, "0" * 16, "0" * 16)
+        assert status["NoNewPrivs"] == "0"
+
+
+def test_a_capability_that_is_left_out_is_not_there(runtime: Runtime, tree: Path) -> None:
+    fewer = tuple(name for name in DEFAULT_CAPABILITIES if name != "CAP_CHOWN")
+
+    status, _ = shell(runtime, tree, "touch /tmp/f; chown 5 /tmp/f", capabilities=fewer)
+
+    assert status == 1
+
+
+def test_another_user_has_its_groups_and_no_capabilities(runtime: Runtime, tree: Path) -> None:
+    script = "id -u; id -g; grep -E '^(Groups|CapEff|CapPrm):' /proc/self/status"
+
+    lines = said(runtime, tree, script, uid=1000, gid=1001, groups=(1002, 70000)).split()
+
+    nothing = "0" * 16
+    assert lines == ["1000", "1001", "Groups:", "1002", "70000", "CapPrm:", nothing, "CapEff:", nothing]
+
+
+def test_none_of_our_groups_leak(runtime: Runtime, tree: Path) -> None:
+    ours = os.getgroups()
+    os.setgroups([*ours, 4242])
+    try:
+        groups = said(runtime, tree, "grep ^Groups: /proc/self/status").split()[1:]
+    finally:
+        os.setgroups(ours)
+
+    assert groups == []
+
+
+def test_files_are_made_with_the_usual_mask_and_owner(runtime: Runtime, tree: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        said(runtime, tree, "touch /tmp/file", uid=1000, gid=1001)
+    finally:
+        os.umask(before)
+
+    made = (tree / "tmp/file").stat()
+    assert (oct(made.st_mode), made.st_uid, made.st_gid) == (oct(0o100644), 1000, 1001)
+
+
+def test_the_environment_is_the_one_given_and_nothing_of_ours(runtime: Runtime, tree: Path) -> None:
+    os.environ["MINIBUILD_TEST_SECRET"] = "leak"
+    try:
+        lines = said(runtime, tree, "env", environment=(*ENVIRONMENT, ("A", "x y"), ("B", ""))).splitlines()
+    finally:
+        del os.environ["MINIBUILD_TEST_SECRET"]
+
+    # What a shell adds itself, and the name crun and bubblewrap give the directory.
+    given = {line for line in lines if not line.startswith(("SHLVL=", "PWD=", "HOME=/", "OLDPWD="))}
+    assert given == {"PATH=/bin", "A=x y", "B="}
+
+
+def test_no_descriptor_of_ours_leaks(runtime: Runtime, tree: Path) -> None:
+    inner, outer = os.pipe()
+    os.set_inheritable(outer, True)
+    try:
+        script = "n=3; while [ $n -lt 64 ]; do [ ! -e /proc/$$/fd/$n ] || echo $n; n=$((n+1)); done"
+        descriptors = said(runtime, tree, script).split()
+    finally:
+        os.close(inner)
+        os.close(outer)
+
+    assert descriptors in ([], ["10"])  # 10 is the shell's own
+
+
+# --- what it sees --------------------------------------------------------------------------------------------------
+
+
+def test_a_process_has_a_pid_namespace_and_a_host_name_of_its_own(runtime: Runtime, tree: Path) -> None:
+    lines = said(runtime, tree, "hostname; ls -d /proc/[0-9]* | wc -l", hostname="cradle").splitlines()
+
+    assert lines[0] == "cradle"
+    assert int(lines[1]) <= 5
+    assert os.uname().nodename != "cradle"
+
+
+def test_dev_has_what_programs_expect(runtime: Runtime, tree: Path) -> None:
+    script = """
+    echo x > /dev/null && head -c 2 /dev/zero | wc -c && head -c 3 /dev/urandom | wc -c && head -c 1 /dev/random | wc -c
+    [ -c /dev/full ] && [ -c /dev/tty ] && [ -c /dev/ptmx ] && [ -d /dev/pts ] && [ -d /dev/mqueue ] && echo nodes
+    echo shared > /dev/shm/x && cat /dev/shm/x && echo out > /dev/stdout && echo err > /dev/stderr; readlink /dev/fd
+    """
+
+    assert said(runtime, tree, script).split() == ["2", "3", "1", "nodes", "shared", "out", "err", "/proc/self/fd"]
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["echo 1 > /proc/sys/vm/swappiness", "echo h > /proc/sysrq-trigger", "mkdir /sys/x", "mount -t tmpfs x /tmp"],
+)
+def test_the_hosts_settings_cannot_be_changed(runtime: Runtime, tree: Path, script: str) -> None:
+    assert shell(runtime, tree, script)[0] != 0
+
+
+def test_the_hosts_memory_and_keys_cannot_be_read(runtime: Runtime, tree: Path) -> None:
+    script = (
+        "for f in kcore keys timer_list sched_debug; do cat /proc/$f 2>/dev/null; done; ls -A /proc/acpi /sys/firmware"
+    )
+
+    assert [
+        line for line in shell(runtime, tree, script)[1].text.splitlines() if not line.startswith(("ls:", "/", ""))
+    ] == []
+    assert said(runtime, tree, "cat /proc/keys 2> /dev/null | wc -c") == "0"
+
+
+@pytest.mark.parametrize("place", ["/", "/tmp", "/dev", "/dev/shm"])
+def test_no_device_that_a_program_makes_can_be_opened(runtime: Runtime, tree: Path, place: str) -> None:
+    script = f"mknod {place}/nul c 1 5 && echo made; head -c 1 {place}/nul"
+
+    status, heard = shell(runtime, tree, script)
+
+    assert status != 0
+    assert ("stdout", "made") in heard.lines
+    assert "ermission denied" in heard.text
+
+
+def test_the_tree_is_the_root_of_all_that_can_be_reached(runtime: Runtime, tree: Path) -> None:
+    """Not of the process alone, as chroot(2) would have it: who has CAP_SYS_CHROOT leaves such a root."""
+    seen: list[str] = []
+
+    def look(_line: str, _stream: Stream) -> None:
+        pid = str(running("sleep 45123")[0])
+        seen.extend(subprocess.check_output(["nsenter", "-t", pid, "-m", "/bin/ls", "/"], text=True).split())
+        cancellation.set()
+
+    cancellation = Cancellation()
+    process = Process(("sh", "-c", "(sleep 45123 &); sleep 0.1; echo ready; sleep 20"), ENVIRONMENT)
+    runtime.run(process, tree, look, cancellation)
+
+    assert seen == ["bin", "dev", "proc", "sys", "tmp"]
+
+
+# --- mounts, network, traces ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """A file and a directory of the host, to be bound."""
+    (tmp_path / "sources/directory").mkdir(parents=True)
+    (tmp_path / "sources/file").write_text("of the host\n")
+    (tmp_path / "sources/directory/inside").write_text("inside\n")
+    return tmp_path / "sources"
+
+
+def test_files_and_directories_are_bound_where_nothing_was(runtime: Runtime, tree: Path, sources: Path) -> None:
+    mounts = (
+        Mount(sources / "file", "/etc/resolv.conf"),
+        Mount(sources / "file", "/dev/pipes/EOF"),
+        Mount(sources / "directory", "/run/deep/place"),
+        Mount(sources / "directory", "/dev/.minibuild/place"),
+    )
+
+    script = "cat /etc/resolv.conf /dev/pipes/EOF /run/deep/place/inside /dev/.minibuild/place/inside"
+
+    assert said(runtime, tree, script, mounts=mounts).split("\n") == ["of the host"] * 2 + ["inside"] * 2
+
+
+def test_another_user_reads_what_is_bound(runtime: Runtime, tree: Path, sources: Path) -> None:
+    sources.chmod(0o700)
+
+    mounts = (Mount(sources / "file", "/file"),)
+
+    assert said(runtime, tree, "cat /file", mounts=mounts, uid=1000, gid=1000) == "of the host"
+
+
+def test_a_bind_is_read_only_unless_it_says_otherwise(runtime: Runtime, tree: Path, sources: Path) -> None:
+    mounts = (
+        Mount(sources / "file", "/ro"),
+        Mount(sources / "directory", "/rodir"),
+        Mount(sources / "directory", "/rw", read_only=False),
+    )
+
+    _, heard = shell(runtime, tree, "echo x > /ro; touch /rodir/x; touch /rw/new && echo written", mounts=mounts)
+
+    assert [line for stream, line in heard.lines if stream == "stdout"] == ["written"]
+    assert heard.text.count("Read-only file system") == 2
+    assert sorted(os.listdir(sources / "directory")) == ["inside", "new"]
+
+
+def test_a_link_of_the_image_leads_a_bind_to_its_place_inside(runtime: Runtime, tree: Path, sources: Path) -> None:
+    (tree / "etc").mkdir()
+    (tree / "etc/resolv.conf").symlink_to("../run/systemd/resolv.conf")
+    (tree / "escape").symlink_to("/")
+    mounts = (Mount(sources / "file", "/etc/resolv.conf"), Mount(sources / "file", "/escape/../../in/here"))
+
+    assert said(runtime, tree, "cat /run/systemd/resolv.conf /in/here", mounts=mounts) == "of the host\nof the host"
+    assert not (tree / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["dev", "proc", "sys"])
+def test_a_tree_whose_own_directories_are_links_is_refused(runtime: Runtime, tree: Path, name: str) -> None:
+    (tree / "etc").mkdir()
+    (tree / name).symlink_to("/etc")
+
+    with pytest.raises(ImageError, match=f"^/{name} of the image is no directory"):
+        shell(runtime, tree, "true")
+
+
+def test_without_a_network_there_is_loopback_and_nothing_else(runtime: Runtime, tree: Path) -> None:
+    script = "tail -n +3 /proc/net/dev | sed 's/:.*//'; ping -c 1 -W 1 127.0.0.1 > /dev/null && echo up"
+
+    assert said(runtime, tree, script, network="none").split() == ["lo", "up"]
+
+
+def test_the_hosts_network_is_the_hosts(runtime: Runtime, tree: Path) -> None:
+    assert said(runtime, tree, "readlink /proc/self/ns/net") == os.readlink("/proc/self/ns/net")
+
+
+def listing(tree: Path) -> list[tuple[str, int, int]]:
+    return [(str(path), path.lstat().st_mode, path.lstat().st_mtime_ns) for path in sorted([tree, *tree.rglob("*")])]
+
+
+@pytest.mark.parametrize("script", ["true", "false", "kill -9 $$", "no-such-program"])
+def test_a_run_leaves_nothing_in_the_tree(runtime: Runtime, tree: Path, sources: Path, script: str) -> None:
+    (tree / "var").mkdir()
+    before = listing(tree)
+    targets = ("/etc/resolv.conf", "/etc/hosts", "/var/run/secrets/key", "/dev/pipes/EOF")
+
+    shell(runtime, tree, script, mounts=tuple(Mount(sources / "file", target) for target in targets))
+
+    assert listing(tree) == before
+
+
+@isolated
+def test_a_run_in_a_workspace_leaves_nothing_in_the_layer(runtime: Runtime, tree: Path, tmp_path: Path) -> None:
+    snapshotter = OverlaySnapshotter.open(tmp_path / "trees")
+    with snapshotter.workspace(None) as workspace:
+        shutil.copytree(tree, workspace.root, symlinks=True, dirs_exist_ok=True)
+        workspace.commit("base")
+    (tmp_path / "hosts").write_text("127.0.0.1 localhost")
+    mounts = tuple(Mount(tmp_path / "hosts", target) for target in ("/etc/hosts", "/bin/deep/down/secret"))
+
+    with snapshotter.workspace("base") as workspace:
+        shell(runtime, workspace.root, "cat /etc/hosts", mounts=mounts)
+        idle = list(workspace.commit("idle").changes())
+    with snapshotter.workspace("base") as workspace:
+        shell(runtime, workspace.root, "echo x > /etc/passwd", mounts=mounts)
+        busy = [(entry.path, oct(entry.mode)) for entry, _ in workspace.commit("busy").changes()]
+
+    assert (idle, busy) == ([], [("etc", "0o755"), ("etc/passwd", "0o644")])
+
+
+def test_many_runs_at_once_do_not_disturb_each_other(runtime: Runtime, tree: Path, tmp_path: Path) -> None:
+    def work(number: int) -> None:
+        root = tmp_path / f"tree-{number}"
+        shutil.copytree(tree, root, symlinks=True)
+        for _ in range(5):
+            results.append(shell(runtime, root, f"echo {number}; exit {number}", uid=number)[1].lines)
+
+    results: list[list[tuple[Stream, str]]] = []
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(results) == sorted([[("stdout", str(number))] for number in range(4)] * 5)
+
+
+def test_an_interactive_process_has_our_streams(runtime: Runtime, tree: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from minibuild.runtimes.table import TABLE\n"
+        "from minibuild.runtimes.base import Cancellation, Process\n"
+        "process = Process(('sh', '-c', 'read x; echo got $x; echo bad >&2; exit 9'), (('PATH', '/bin'),),"
+        " interactive=True)\n"
+        "sys.exit(TABLE[sys.argv[1]]().run(process, Path(sys.argv[2]), print, Cancellation()))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, runtime.name, tree], input="word\n", capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (9, "got word\n", "bad\n")
