@@ -26,9 +26,9 @@ def choose_from(table: Mapping[str, type[Runtime]], name: str | None, cache: Pat
     reasons: dict[str, str] = {}
     for candidate in [name] if name else table:
         machine = _machine(table[candidate])
-        remembered = known.get(candidate, {})
+        remembered = known.get(candidate)
         # A runtime that was asked for by name gets a second chance.
-        if remembered.get("machine") == machine and (remembered["reason"] is None or name is None):
+        if remembered and remembered["machine"] == machine and (remembered["reason"] is None or name is None):
             reason = remembered["reason"]
         else:
             reason = table[candidate].probe()
@@ -55,7 +55,8 @@ def _read(cache: Path) -> dict[str, Any]:
         known = json.loads(cache.read_bytes())
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}
+    entries = known.items() if isinstance(known, dict) else ()
+    return {name: entry for name, entry in entries if isinstance(entry, dict) and {"machine", "reason"} <= entry.keys()}
 
 
 def _write(cache: Path, known: Mapping[str, Any]) -> None:
