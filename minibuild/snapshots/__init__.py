@@ -49,6 +49,17 @@ def choose(root: Path, name: str | None = None) -> Snapshotter:
 
 def describe(root: Path) -> list[tuple[str, str | None]]:
     """Each snapshotter and why it can't be used for a store at ``root``; None where it can."""
+    import threading
+
     from minibuild.snapshots.table import TABLE
 
-    return [(name, snapshotter.probe(root / "snapshots" / name)) for name, snapshotter in TABLE.items()]
+    reasons: list[tuple[str, str | None]] = []
+
+    def probe() -> None:
+        reasons.extend((name, snapshotter.probe(root / "snapshots" / name)) for name, snapshotter in TABLE.items())
+
+    # In a thread of its own, which probing moves into a mount namespace.
+    thread = threading.Thread(target=probe)
+    thread.start()
+    thread.join()
+    return reasons

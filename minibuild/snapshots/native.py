@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, NamedTuple, Self
 
+from minibuild.errors import UnavailableError
 from minibuild.layers.entry import Change
 from minibuild.sandbox.mounts import bind, mounted, private_mounts, unmount
 from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY
@@ -30,12 +31,14 @@ class NativeSnapshotter:
 
     @classmethod
     def probe(cls, root: Path) -> str | None:
-        """None where files can be given any owner in this directory, proved by doing so."""
+        """None where files can be given any owner in this directory, and a tree be mounted, proved by doing so."""
         try:
-            with cls.open(root).shelf.new() as directory:
-                os.chown(directory, 1, 1)
+            with cls.open(root).workspace(None) as workspace:
+                os.chown(workspace.root, 1, 1)
         except OSError as error:
-            return f"giving a file another owner says: {(error.strerror or str(error)).lower()}"
+            return f"a file can't be given another owner: {(error.strerror or str(error)).lower()}"
+        except UnavailableError as error:
+            return error.message
         return None
 
     @classmethod

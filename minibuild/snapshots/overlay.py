@@ -38,7 +38,7 @@ class OverlaySnapshotter:
             with cls.open(root).workspace(None) as workspace:
                 (workspace.root / "probe").mkdir()
         except OSError as error:
-            return f"mounting one says: {(error.strerror or str(error)).lower()}"
+            return f"it can't be mounted here: {(error.strerror or str(error)).lower()}"
         except UnavailableError as error:
             return error.message
         return None

@@ -30,6 +30,8 @@ pytestmark = pytest.mark.e2e
 BUSYBOX = "/bin/busybox"
 ENVIRONMENT = (("PATH", "/bin"),)
 DOCKER_CAPABILITIES = "00000000a80425fb"
+# A command line that no other process of this machine has, another worker of the tests neither.
+SLEEP = f"sleep {1_000_000 + os.getpid()}"
 
 
 @cache
@@ -227,10 +229,10 @@ def test_an_error_in_who_listens_ends_the_process(runtime: Runtime, tree: Path) 
     def fail(_line: str, _stream: Stream) -> None:
         raise BrokenPipeError
 
-    process = Process(("sh", "-c", "echo x; sleep 12345"), ENVIRONMENT)
+    process = Process(("sh", "-c", f"echo x; {SLEEP}"), ENVIRONMENT)
     with pytest.raises(BrokenPipeError):
         runtime.run(process, tree, fail, Cancellation())
-    assert not running("sleep 12345")
+    assert not running(SLEEP)
 
 
 # --- stopping ------------------------------------------------------------------------------------------------------
@@ -266,10 +268,10 @@ def test_cancelling_kills_the_process_and_its_children_at_once(runtime: Runtime,
     def cancel(_line: str, _stream: Stream) -> None:
         threading.Thread(target=cancellation.set).start()
 
-    script = "trap '' TERM INT; sleep 23451 & (sleep 23451 &) ; echo ready; sleep 23451"
+    script = f"trap '' TERM INT; {SLEEP} & ({SLEEP} &) ; echo ready; {SLEEP}"
     status = runtime.run(Process(("sh", "-c", script), ENVIRONMENT), tree, cancel, cancellation)
 
-    assert (status, running("sleep 23451")) == (137, [])
+    assert (status, running(SLEEP)) == (137, [])
     assert time.monotonic() - began < 10
 
 
@@ -287,7 +289,7 @@ import sys
 from pathlib import Path
 from minibuild.runtimes.base import Cancellation, Process
 from minibuild.runtimes.table import TABLE
-process = Process(("sh", "-c", "(sleep 34512 &); echo ready; sleep 34512"), (("PATH", "/bin"),))
+process = Process(("sh", "-c", sys.argv[3]), (("PATH", "/bin"),))
 TABLE[sys.argv[1]]().run(process, Path(sys.argv[2]), lambda line, stream: print(line, flush=True), Cancellation())
 """
 
@@ -295,8 +297,9 @@ TABLE[sys.argv[1]]().run(process, Path(sys.argv[2]), lambda line, stream: print(
 @pytest.fixture
 def builder(runtime: Runtime, tree: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that is running a container."""
+    script = f"({SLEEP} &); echo ready; {SLEEP}"
     with subprocess.Popen(
-        [sys.executable, "-c", DRIVER, runtime.name, str(tree)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", DRIVER, runtime.name, tree, script], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
@@ -305,12 +308,12 @@ def builder(runtime: Runtime, tree: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_nothing_outlives_a_killed_builder(runtime: Runtime, builder: subprocess.Popen[str], tree: Path) -> None:
-    assert len(running("sleep 34512")) == 2
+    assert waited_for(lambda: len(running(SLEEP)) == 2)
 
     builder.send_signal(signal.SIGKILL)
     builder.wait()
 
-    assert waited_for(lambda: not running("sleep 34512"))
+    assert waited_for(lambda: not running(SLEEP))
     assert str(tree) not in Path("/proc/self/mountinfo").read_text()
     # What isn't a process may wait for the next start.
     shell(runtime, tree, "true")
@@ -454,12 +457,13 @@ def test_the_tree_is_the_root_of_all_that_can_be_reached(runtime: Runtime, tree:
     seen: list[str] = []
 
     def look(_line: str, _stream: Stream) -> None:
-        pid = str(running("sleep 45123")[0])
+        assert waited_for(lambda: running(SLEEP))
+        pid = str(running(SLEEP)[0])
         seen.extend(subprocess.check_output(["nsenter", "-t", pid, "-m", "/bin/ls", "/"], text=True).split())
         cancellation.set()
 
     cancellation = Cancellation()
-    process = Process(("sh", "-c", "(sleep 45123 &); sleep 0.1; echo ready; sleep 20"), ENVIRONMENT)
+    process = Process(("sh", "-c", f"({SLEEP} &); echo ready; {SLEEP}"), ENVIRONMENT)
     runtime.run(process, tree, look, cancellation)
 
     assert seen == ["bin", "dev", "proc", "sys", "tmp"]
