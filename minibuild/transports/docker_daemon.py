@@ -83,7 +83,8 @@ class DockerDaemon:
         try:
             client = _connected(self._environment)
         except (DockerException, RequestException) as error:
-            raise UnavailableError(f"no docker daemon answers ({_reason(error)})", hint=_REMEDY) from error
+            where = self._environment.get("DOCKER_HOST") or "its context's address"
+            raise UnavailableError(f"no docker daemon answers at {where} ({_reason(error)})", hint=_REMEDY) from error
         try:
             yield client
         except APIError as error:
