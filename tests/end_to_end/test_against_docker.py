@@ -28,7 +28,9 @@ SAME_HISTORY = [pytest.param(case, id=case.name) for case in CASES if not case.e
 BY_NAME = {case.name: case for case in CASES}
 # What a RUN can change, which snapshotters find out; what it sees and leaves, which is up to runtimes.
 CHANGING = (
+    "run-changes-kinds-back",
     "run-changes-modes",
+    "run-content-of-the-same-size-and-time",
     "run-deletes",
     "run-names",
     "run-recreates",
@@ -38,7 +40,14 @@ CHANGING = (
     "run-symlinks",
     "run-writes-much",
 )
-PROCESSES = ("run-environment", "run-heredocs", "run-leaves-mount-points", "run-limits", "user-of-a-run")
+PROCESSES = (
+    "run-environment",
+    "run-heredocs",
+    "run-leaves-mount-points",
+    "run-limits",
+    "user-of-a-run",
+    "workdir-removed",
+)
 
 
 @dataclass(frozen=True)

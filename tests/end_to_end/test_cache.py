@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import pytest
 
@@ -108,3 +109,11 @@ def test_blobs_that_vanished_are_made_again(builder: Minibuild, project: Project
         blob.unlink()
     build(builder, "-t", "mended", root)
     assert builder.succeed("run", "--rm", "mended", "cat", "/tool", "/copy-of-first", "/version") == "tool\none\n1\n"
+
+
+def test_a_store_without_its_trees_builds_on(builder: Minibuild, project: Project) -> None:
+    build(builder, str(project(FILES)))
+    shutil.rmtree(builder.root / "snapshots")
+    log = build(builder, "-t", "carried", str(project({"second.txt": "changed\n"})))
+    assert ran(log) == {"COPY second.txt /", "RUN echo $VERSION > /version"}
+    assert builder.succeed("run", "--rm", "carried", "cat", "/copy-of-first", "/version") == "one\n1\n"
