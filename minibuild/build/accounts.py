@@ -73,7 +73,7 @@ class Accounts:
         number = int(name) if name.isdigit() else -1
         for fields in _lines(self.passwd, 4):
             if fields[0] == name or _id(fields[2]) == number:
-                home = fields[5] if len(fields) > 5 and fields[5] else "/"
+                home = fields[5] if len(fields) > 5 else ""
                 return fields[0], _id(fields[2]), _id(fields[3]), home
         return None
 

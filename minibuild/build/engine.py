@@ -234,6 +234,7 @@ class Engine:
         roots, runtime = self._machine()
         with roots.workspace(layers) as workspace:
             account = accounts_in(workspace.root).account(effect.user)
+            running.make_directory(effect, account, workspace.root)
             with running.process(effect, account, self.store.scratch) as process:
                 running.run(
                     running.Command(str(step.statement.body), step.statement.span),

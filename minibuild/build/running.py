@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minibuild.build.accounts import Account
-from minibuild.errors import CommandFailed
+from minibuild.errors import CommandFailed, ImageError
 from minibuild.events import Stream
 from minibuild.instructions.effects import RunCommand
 from minibuild.runtimes.base import Cancellation, Mount, Process
@@ -67,6 +67,19 @@ def process(effect: RunCommand, account: Account, directory: Path) -> Iterator[P
             network="none" if effect.network == "none" else "host",
             hostname=_HOSTNAME,
         )
+
+
+def make_directory(effect: RunCommand, account: Account, root: Path) -> None:
+    """Makes a working directory that the tree lacks, for a RUN before may have removed it: the user's, as Docker
+    does.
+    """
+    from minibuild.sandbox.files import make_directory_in_root
+
+    try:
+        make_directory_in_root(root, effect.directory, (account.uid, account.gid))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ImageError(f"directory {effect.directory} can't be entered: {reason}") from error
 
 
 @dataclass(frozen=True, slots=True)

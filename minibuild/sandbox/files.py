@@ -22,14 +22,16 @@ def read_in_root(root: Path, path: str, limit: int) -> bytes | None:
         return file.read(limit)
 
 
-def make_directory_in_root(root: Path, path: str) -> None:
+def make_directory_in_root(root: Path, path: str, owner: tuple[int, int] = (0, 0)) -> None:
     """Makes a directory of the tree, and those above it, unless it is there; raises NotADirectoryError where
-    something else is.
+    something else is. ``owner`` are the ids of who is to own what was made.
     """
     place = resolve(root, path)
     if place.status is None:
-        make_directory_in_root(root, place.path.rpartition("/")[0] or "/")
+        make_directory_in_root(root, place.path.rpartition("/")[0] or "/", owner)
         os.mkdir(place.outside, 0o755)
         os.chmod(place.outside, 0o755)
+        if owner != (0, 0):
+            os.chown(place.outside, *owner)
     elif not place.is_directory:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), place.path)

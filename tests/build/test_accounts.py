@@ -9,7 +9,7 @@ from minibuild.errors import ImageError
 
 IMAGE = Accounts(
     b"root:x:0:0:root:/root:/bin/sh\n# comment\nwww:x:33:34:www:/var/www:/bin/false\n"
-    b"app:x:1000:1001::/home/app:\nbroken\n",
+    b"app:x:1000:1001::/home/app:\nbroken\nhomeless:x:60:61:::\n",
     b"root:x:0:\nstaff:x:50:app,www\nwww:x:34:\ndocker:x:998:app\n",
 )
 
@@ -24,6 +24,7 @@ IMAGE = Accounts(
         ("app:staff", Account(1000, 50, (), "/home/app")),
         ("app:7", Account(1000, 7, (), "/home/app")),
         ("33:root", Account(33, 0, (), "/var/www")),
+        ("homeless", Account(60, 61, (), "")),
         ("4242", Account(4242, 0, (), "/")),
         ("4242:4243", Account(4242, 4243, (), "/")),
     ],

@@ -85,6 +85,14 @@ def test_a_directory_is_made_where_links_of_the_tree_lead(root: Path) -> None:
     assert (root / "etc/new/deep").is_dir()
 
 
+def test_a_directory_is_made_for_an_owner(root: Path) -> None:
+    owner = (os.getuid(), os.getgid()) if os.getuid() else (12, 34)
+
+    make_directory_in_root(root, "/new/deep", owner)
+
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in (root / "new", root / "new/deep")} == {owner}
+
+
 def tree(root: Path) -> list[tuple[str, int]]:
     return [(str(path), path.lstat().st_mtime_ns) for path in sorted([root, *root.rglob("*")])]
 
