@@ -28,7 +28,6 @@ SAME_HISTORY = [pytest.param(case, id=case.name) for case in CASES if not case.e
 BY_NAME = {case.name: case for case in CASES}
 # What a RUN can change, which snapshotters find out; what it sees and leaves, which is up to runtimes.
 CHANGING = (
-    "run-changes-kinds-back",
     "run-changes-modes",
     "run-content-of-the-same-size-and-time",
     "run-deletes",
