@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
 import sys
@@ -18,6 +19,9 @@ from minibuild.source import Source
 
 _MOST_LINKS = 40
 _BLOCK = 1 << 20
+_SMALL, _MOST_KEPT = 64 << 10, 32 << 20
+# Not to hang on what became a FIFO since it was listed.
+_READING = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
 
 
@@ -37,6 +41,8 @@ class DirectoryContext:
     report: Callable[[Finding], None] = _nothing
     _first_links: dict[tuple[int, int], str] = field(default_factory=dict)
     _prefix: str = field(init=False, repr=False)
+    _kept: dict[str, bytes] = field(default_factory=dict, repr=False)
+    _room: int = _MOST_KEPT
 
     def __post_init__(self) -> None:
         self._prefix = os.path.join(self.root, "")
@@ -65,10 +71,25 @@ class DirectoryContext:
 
     def opener(self, entry: Entry) -> Opener:
         """What opens a regular file's content; it raises ContextError where the file can't be read any more."""
-        return lambda: _open(self._at(entry.path), entry.path)
+        return lambda: self._open(entry)
+
+    def _open(self, entry: Entry) -> BinaryIO:
+        kept = self._kept.pop(entry.path, None)
+        if kept is None:
+            return _open(self._at(entry.path), entry.path)
+        self._room += len(kept)
+        return io.BytesIO(kept)
 
     def digest(self, entry: Entry) -> str:
-        """The digest of a regular file's content."""
+        """The digest of a regular file's content. What a small file held is kept for who opens it next: a file is
+        read once, and what is copied is what was digested.
+        """
+        if entry.size <= _SMALL:
+            content = _read(self._at(entry.path), entry)
+            if len(content) <= self._room:
+                self._room -= len(content)
+                self._kept[entry.path] = content
+            return "sha256:" + hashlib.sha256(content).hexdigest()
         sha256 = hashlib.sha256()
         with _open(self._at(entry.path), entry.path) as file:
             while block := file.read(_BLOCK):
@@ -169,13 +190,30 @@ def _names(directory: str | Path) -> list[str]:
 
 def _open(path: str, name: str) -> BinaryIO:
     try:
-        # Not to hang on what became a FIFO since it was listed.
-        return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+        return os.fdopen(os.open(path, _READING), "rb")
     except OSError as error:
-        raise ContextError(
-            f"{name} can't be read: {(error.strerror or str(error)).lower()}",
-            hint="make it readable, or leave it out by a line in .dockerignore",
-        ) from error
+        raise _unreadable(name, error) from error
+
+
+def _read(path: str, entry: Entry) -> bytes:
+    """A small file's content, and one byte more if it has grown: three calls, where a file object takes twice as
+    long.
+    """
+    try:
+        descriptor = os.open(path, _READING)
+        try:
+            return os.read(descriptor, entry.size + 1)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _unreadable(entry.path, error) from error
+
+
+def _unreadable(name: str, error: OSError) -> ContextError:
+    return ContextError(
+        f"{name} can't be read: {(error.strerror or str(error)).lower()}",
+        hint="make it readable, or leave it out by a line in .dockerignore",
+    )
 
 
 def _xattrs(path: str) -> dict[str, bytes]:

@@ -111,6 +111,6 @@ def _row(selected: Selected, entry: Entry, path: str, digest: Callable[[Selected
         entry.uid,
         entry.gid,
         digest(selected, entry) if is_file else entry.link,
-        list(entry.device),
-        {name: value.hex() for name, value in sorted(entry.xattrs.items())},
+        entry.device,
+        {name: value.hex() for name, value in sorted(entry.xattrs.items())} if entry.xattrs else {},
     ]

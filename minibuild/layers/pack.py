@@ -92,11 +92,20 @@ def _check(entry: Entry, opener: Opener | None, table: IndexBuilder) -> None:
 def _write_file(tape: _Tape, header: bytes, entry: Entry, opener: Opener | None) -> tuple[str, bytes]:
     """Writes a header and the content it speaks of; answers the content's digest, and the content if it is small."""
     assert opener is not None
-    left, found, pending, data = entry.size, hashlib.sha256(), header, b""
     try:
         content = opener()
     except OSError as error:
         raise _unreadable(entry, error) from error
+    if entry.size < _CHUNK:
+        with content:
+            data = _read(content, entry.size + 1, entry)
+            while len(data) < entry.size and (more := _read(content, entry.size + 1 - len(data), entry)):
+                data += more
+        if len(data) != entry.size:
+            raise _changed(entry)
+        tape.write(b"".join((header, data, tar.padding(entry.size))))
+        return f"sha256:{hashlib.sha256(data).hexdigest()}", data
+    left, found, pending, data = entry.size, hashlib.sha256(), header, b""
     with closing(content):
         while left:
             data = _read(content, min(left, _CHUNK), entry)

@@ -17,10 +17,11 @@ SCHEMA = 1
 def step_key(parent: str, effect: Effect, inputs: Mapping[str, object]) -> tuple[Digest, Mapping[str, object]]:
     """The key of an effect on top of a parent (its key, or the base's ChainID, "" for scratch), and its typed parts.
 
-    ``inputs`` are what the effect reads from outside, as JSON values; they name the stage that files come from, since
-    its number says nothing. What effects leave out of their comparison is not in the key.
+    ``inputs`` are what the effect reads from outside, as JSON values; they name the stage that files come from,
+    since its number says nothing; there may be 30,000 files among them. What effects leave out of their comparison
+    is not in the key.
     """
-    parts = {"schema": SCHEMA, "parent": parent, "effect": typed(effect), "inputs": typed(inputs)}
+    parts = {"schema": SCHEMA, "parent": parent, "effect": typed(effect), "inputs": dict(inputs)}
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return Digest.of(text.encode()), parts
 
