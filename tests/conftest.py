@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import run
 
 import pytest
 
@@ -61,3 +62,16 @@ def node_base(registry: daemons.Registry) -> bases.BaseImage:
 def minibuild(tmp_path: Path) -> Minibuild:
     """The installed command line, with a store of its own and no registry but the internet's."""
     return Minibuild(tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Key and certificate of ``localhost`` in one file, signed by nobody else."""
+    directory = tmp_path_factory.mktemp("tls")
+    both = directory / "both.pem"
+    request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(directory / "key.pem"), "-out", str(directory / "certificate.pem")]
+    run(["openssl", *request, *names, *files], check=True, capture_output=True)
+    both.write_bytes((directory / "key.pem").read_bytes() + (directory / "certificate.pem").read_bytes())
+    return both

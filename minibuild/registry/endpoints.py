@@ -107,7 +107,7 @@ def objection(asked: str, target: str) -> str:
     if source is None or goal is None:
         return "which is no web address"
     if source[0] == "https" and goal[0] == "http":
-        return "which is not encrypted, though the registry is"
+        return "which is not encrypted, though it is itself"
     address = _address(goal[1])
     if address is not None and address.is_link_local:
         return "which is an address of this machine's own link"

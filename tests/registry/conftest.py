@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from subprocess import run
 
 import pytest
 
@@ -21,19 +20,6 @@ def server() -> Iterator[RegistryServer]:
 def other() -> Iterator[RegistryServer]:
     with RegistryServer() as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Key and certificate of ``localhost`` in one file, signed by nobody else."""
-    directory = tmp_path_factory.mktemp("tls")
-    both = directory / "both.pem"
-    request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    files = ["-keyout", str(directory / "key.pem"), "-out", str(directory / "certificate.pem")]
-    run(["openssl", *request, *names, *files], check=True, capture_output=True)
-    both.write_bytes((directory / "key.pem").read_bytes() + (directory / "certificate.pem").read_bytes())
-    return both
 
 
 @pytest.fixture
