@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 
 EXCERPT_WIDTH = 160
 
@@ -19,7 +20,7 @@ class Source:
     @cached_property
     def line_starts(self) -> tuple[int, ...]:
         """Offsets at which lines start; the first is 0."""
-        return (0, *(i + 1 for i, character in enumerate(self.text) if character == "\n"))
+        return tuple(accumulate((len(line) + 1 for line in self.text.split("\n")[:-1]), initial=0))
 
     def position(self, offset: int) -> tuple[int, int]:
         """The (line, column) of an offset, both counted from 1."""

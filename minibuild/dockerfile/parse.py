@@ -10,7 +10,7 @@ from minibuild.dockerfile.flags import cut_flags
 from minibuild.dockerfile.heredocs import markers
 from minibuild.dockerfile.lines import LineReader
 from minibuild.dockerfile.statements import Dockerfile, Flag, HereDocument, Statement
-from minibuild.dockerfile.text import Text
+from minibuild.dockerfile.text import SPACES, Text
 from minibuild.errors import DockerfileError, did_you_mean
 from minibuild.source import Source, Span
 
@@ -122,15 +122,19 @@ def _cut(text: Text, reader: LineReader, *, comments: tuple[str, ...] = ()) -> S
 
 
 def _divided(text: Text, escape: str) -> tuple[Text, tuple[Flag, ...], Text]:
-    """The keyword as written, the flags, and the body; raises DockerfileError at a keyword that is none."""
-    match = _KEYWORD.match(text.value)
+    """The keyword as written, the flags, and the body; raises DockerfileError at a keyword that is none.
+
+    The text has no blanks at its ends.
+    """
+    match, length = _KEYWORD.match(text.value), len(text.value)
     if not match:
         raise DockerfileError("line with nothing but a continuation", span=text.span)
     word = text.slice(0, match.end())
     if word.value.upper() not in KEYWORDS:
         hint = did_you_mean(word.value[:40], KEYWORDS)
         raise DockerfileError(f"unknown instruction {word.value[:40]}", span=word.span, hint=hint)
-    flags, body = cut_flags(text.slice(match.end(), len(text.value)).strip(), escape)
+    rest = text.slice(length - len(text.value[match.end() :].lstrip(SPACES)), length)
+    flags, body = cut_flags(rest, escape)
     return word, flags, body
 
 

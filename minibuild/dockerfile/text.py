@@ -48,6 +48,8 @@ class Text:
 
     def offset(self, index: int) -> int:
         """Where in the source a character stood."""
+        if len(self.segments) == 1:
+            return self.segments[0][1] + index
         at, start = self.segments[bisect_right(self.segments, index, key=lambda segment: segment[0]) - 1]
         return start + index - at
 
@@ -55,13 +57,18 @@ class Text:
     def span(self) -> Span:
         """From its first character to its last; an empty text points at where it would stand."""
         if not self.value:
-            start = self.offset(0)
+            start = self.segments[0][1]
             return Span(self.source, start, start)
-        return Span(self.source, self.offset(0), self.offset(len(self.value) - 1) + 1)
+        return Span(self.source, self.segments[0][1], self.offset(len(self.value) - 1) + 1)
 
     def slice(self, start: int, end: int) -> Text:
         """The text between two indices."""
-        start, end = min(start, len(self.value)), min(end, len(self.value))
+        length = len(self.value)
+        start, end = min(start, length), min(end, length)
+        if start == 0 and end == length:
+            return self
+        if len(self.segments) == 1:  # most texts: no search, for parsing spends its time here
+            return Text(self.value[start:end], self.source, ((0, self.segments[0][1] + start),))
         first = bisect_right(self.segments, start, key=lambda segment: segment[0])
         last = bisect_left(self.segments, end, key=lambda segment: segment[0])
         inside = [(index - start, offset) for index, offset in self.segments[first:last]]
@@ -69,8 +76,10 @@ class Text:
 
     def strip(self) -> Text:
         """Without the blanks at both ends."""
-        start = len(self.value) - len(self.value.lstrip(SPACES))
-        return self.slice(start, max(start, len(self.value.rstrip(SPACES))))
+        value = self.value
+        start = len(value) - len(value.lstrip(SPACES))
+        end = max(start, len(value.rstrip(SPACES)))
+        return self if end - start == len(value) else self.slice(start, end)
 
     def __str__(self) -> str:
         return self.value

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from minibuild.dockerfile.statements import HereDocument
 from minibuild.errors import DockerfileError
 from minibuild.instructions.base import StageState
+
+# Halves of surrogate pairs, but those that stand for bytes of a file that aren't UTF-8.
+_NO_CHARACTERS = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def file_name(document: HereDocument) -> str:
@@ -19,4 +24,4 @@ def file_name(document: HereDocument) -> str:
 def content_of(document: HereDocument, state: StageState) -> bytes:
     """The bytes of the file: variables replaced, unless a character of the delimiter was quoted."""
     content = state.expand_document(document.text) if document.expands else document.content
-    return content.encode("utf-8", "surrogateescape")
+    return _NO_CHARACTERS.sub("\ufffd", content).encode("utf-8", "surrogateescape")

@@ -10,29 +10,28 @@ from minibuild import instructions
 from minibuild.dockerfile.statements import Dockerfile, Statement
 from minibuild.errors import DockerfileError, MinibuildError, UsageError, blame, did_you_mean
 from minibuild.instructions.copy import Copy
+from minibuild.instructions.run import Run
 from minibuild.instructions.stage import Arg, From
 from minibuild.plan.steps import Placed
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A FROM and the instructions up to the next; ``index`` counts from 0."""
+    """A FROM and the instructions up to the next; ``index`` counts from 0; ``name`` is in lower case, "" for none."""
 
     index: int
+    name: str
     statement: Statement
     head: From
     placed: tuple[Placed, ...]
 
-    @property
-    def name(self) -> str:
-        """The stage's name in lower case; "" for none."""
-        return self.head.stage_name
-
     def origins(self) -> Iterator[str]:
-        """The words of the ``--from`` flags in it, in lower case."""
+        """The words of the ``--from`` flags in it, and of its mounts, in lower case."""
         for _, instruction in self.placed:
             if isinstance(instruction, Copy) and instruction.origin:
                 yield instruction.origin.value.lower()
+            if isinstance(instruction, Run):
+                yield from (mount.origin.value.lower() for mount in instruction.mounts if mount.origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,10 @@ def cut(dockerfile: Dockerfile) -> Sections:
     errors.extend(_out_of_place(dockerfile))
     if errors:
         raise DockerfileError.together(errors)
-    sections = (Section(i, *head, tuple(body)) for i, (head, body) in enumerate(zip(heads, bodies, strict=True)))
+    sections = (
+        Section(index, head.stage_name, statement, head, tuple(body))
+        for index, ((statement, head), body) in enumerate(zip(heads, bodies, strict=True))
+    )
     return Sections(tuple(preamble), tuple(sections))
 
 
