@@ -6,8 +6,9 @@ It always sets no_new_privs: setuid programs (sudo, su) gain nothing in what it 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -22,10 +23,13 @@ from minibuild.runtimes.streams import follow
 from minibuild.runtimes.tree import MASKED_PATHS, READ_ONLY_PATHS, ready_tree
 from minibuild.sandbox import mounts, syscalls
 from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV
+from minibuild.sandbox.userns import in_first_user_namespace
 
 # Where the tree and what is bound into it are staged, in a mount namespace of their own: bubblewrap opens what it binds
 # as the user that it will run as, who may not pass through the directories of our store.
+# A namespace's root, who can't make one there, covers all of /run.
 _STAGE = Path("/run/minibuild-stage")
+_COVERED = Path("/run")
 
 
 class Bubblewrap:
@@ -53,11 +57,11 @@ class Bubblewrap:
             if isinstance(program, Refusal):
                 output(program.message, "stderr")
                 return program.status
-            staged = [Mount(_STAGE / str(number), bind.target, bind.read_only) for number, bind in enumerate(binds)]
-            _STAGE.mkdir(mode=0o755, exist_ok=True)
+            stage = _stage()
+            staged = [Mount(stage / str(number), bind.target, bind.read_only) for number, bind in enumerate(binds)]
             name = process.arguments[0] if "PATH" in dict(process.environment) else program
-            with _in_memory("\0".join((*_sandbox(process, staged), ""))) as options:
-                cradled = Cradle(before=_Staging(root, binds).mount).start(
+            with _in_memory("\0".join((*_sandbox(process, stage, staged), ""))) as options:
+                cradled = Cradle(before=_Staging(stage, root, binds).mount).start(
                     [*_command(binary, process), "--args", str(options), "--", name, *process.arguments[1:]],
                     pass_fds=(options,),
                     cwd="/",
@@ -71,18 +75,30 @@ class Bubblewrap:
 
 @dataclass(frozen=True, slots=True)
 class _Staging:
+    stage: Path
     root: Path
     binds: Sequence[Mount]
 
     def mount(self) -> None:
         """Brings together what bwrap binds."""
-        syscalls.mount("tmpfs", _STAGE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755,size=64k")
-        (_STAGE / "root").mkdir()
-        mounts.bind(self.root, _STAGE / "root", MOUNT_ATTR_NODEV)
-        for number, bind in enumerate(self.binds):
-            place = _STAGE / str(number)
-            place.mkdir() if bind.source.is_dir() else place.touch()
-            mounts.bind(bind.source, place)
+        with ExitStack() as stack:
+            # What is to be covered may be the way to one of them.
+            root = stack.enter_context(mounts.copied(self.root, MOUNT_ATTR_NODEV))
+            copies = [stack.enter_context(mounts.copied(bind.source)) for bind in self.binds]
+            syscalls.mount("tmpfs", self.stage, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755,size=64k")
+            (self.stage / "root").mkdir()
+            syscalls.move_mount(root, self.stage / "root")
+            for number, copy in enumerate(copies):
+                place = self.stage / str(number)
+                place.mkdir() if stat.S_ISDIR(os.fstat(copy).st_mode) else place.touch()
+                syscalls.move_mount(copy, place)
+
+
+def _stage() -> Path:
+    if not in_first_user_namespace():
+        return _COVERED
+    _STAGE.mkdir(mode=0o755, exist_ok=True)
+    return _STAGE
 
 
 @contextmanager
@@ -125,8 +141,8 @@ def _by_its_loader(binary: str) -> Iterator[str]:
             yield from (loader_of(file.read(4096)), "--library-path", os.fspath(libraries))
 
 
-def _sandbox(process: Process, binds: Sequence[Mount]) -> Iterator[str]:
-    yield from ("--bind", f"{_STAGE}/root", "/", "--dev", "/dev", "--mqueue", "/dev/mqueue", "--proc", "/proc")
+def _sandbox(process: Process, stage: Path, binds: Sequence[Mount]) -> Iterator[str]:
+    yield from ("--bind", f"{stage}/root", "/", "--dev", "/dev", "--mqueue", "/dev/mqueue", "--proc", "/proc")
     yield from ("--ro-bind", "/sys", "/sys")
     for path in READ_ONLY_PATHS:
         if os.path.exists(path):

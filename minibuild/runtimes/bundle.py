@@ -9,6 +9,7 @@ from typing import Any
 
 from minibuild.runtimes.base import Mount, Process
 from minibuild.runtimes.tree import DEVICES, MASKED_PATHS, READ_ONLY_PATHS
+from minibuild.sandbox.userns import has_group, in_first_user_namespace
 
 
 def bundle(process: Process, program: str, root: Path, binds: Sequence[Mount]) -> dict[str, Any]:
@@ -34,7 +35,10 @@ def bundle(process: Process, program: str, root: Path, binds: Sequence[Mount]) -
         },
         "root": {"path": str(root), "readonly": False},
         "hostname": process.hostname,
-        "mounts": [*_own_mounts(), *(_bind(str(m.source), m.target, "ro" if m.read_only else "rw") for m in binds)],
+        "mounts": [
+            *_own_mounts(process),
+            *(_bind(str(m.source), m.target, "ro" if m.read_only else "rw") for m in binds),
+        ],
         "linux": {
             "namespaces": [{"type": kind} for kind in isolated],
             "maskedPaths": list(MASKED_PATHS),
@@ -43,21 +47,38 @@ def bundle(process: Process, program: str, root: Path, binds: Sequence[Mount]) -
     }
 
 
-def _own_mounts() -> list[dict[str, Any]]:
+def _own_mounts(process: Process) -> list[dict[str, Any]]:
     # No device can be opened but those bound here: /dev is mounted without, as the image is. So no cgroup has to guard
     # them, and what a container makes by mknod(2) stays a thing to be packed.
     return [
         _mount("/proc", "proc", "nosuid", "noexec", "nodev"),
         _mount("/dev", "tmpfs", "nosuid", "nodev", "strictatime", "mode=755", "size=65536k"),
-        _mount("/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
+        _mount("/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", *_tty_group()),
         _mount("/dev/shm", "tmpfs", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"),
         _mount("/dev/mqueue", "mqueue", "nosuid", "noexec", "nodev"),
-        _mount("/sys", "sysfs", "nosuid", "noexec", "nodev", "ro"),
-        *(
-            {"destination": f"/dev/{name}", "type": "bind", "source": f"/dev/{name}", "options": ["bind", "nosuid"]}
-            for name in DEVICES
-        ),
+        _sys(process),
+        *_devices(),
     ]
+
+
+def _devices() -> list[dict[str, Any]]:
+    # In a user namespace, runtimes bind them by themselves, and runc trips over a /dev/tty that is there.
+    names = DEVICES if in_first_user_namespace() else ()
+    return [
+        {"destination": f"/dev/{name}", "type": "bind", "source": f"/dev/{name}", "options": ["bind", "nosuid"]}
+        for name in names
+    ]
+
+
+def _tty_group() -> list[str]:
+    return ["gid=5"] if has_group(5) else []
+
+
+def _sys(process: Process) -> dict[str, Any]:
+    # Only who owns the network may mount what shows it.
+    if process.network == "host" and not in_first_user_namespace():
+        return _bind("/sys", "/sys", "ro")
+    return _mount("/sys", "sysfs", "nosuid", "noexec", "nodev", "ro")
 
 
 def _mount(target: str, kind: str, *options: str) -> dict[str, Any]:

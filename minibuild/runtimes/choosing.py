@@ -11,6 +11,7 @@ from typing import Any
 
 from minibuild.errors import UnavailableError, did_you_mean
 from minibuild.runtimes.base import Runtime
+from minibuild.sandbox.userns import mapping
 from minibuild.version import __version__
 
 
@@ -47,7 +48,7 @@ def _machine(runtime: type[Runtime]) -> list[str | int]:
     """What a probe's answer depends on."""
     binary = runtime.binary() or ""
     changed = os.stat(binary).st_mtime_ns if binary else 0
-    return [binary, changed, os.uname().release, os.uname().version, os.geteuid(), __version__]
+    return [binary, changed, os.uname().release, os.uname().version, os.geteuid(), mapping(), __version__]
 
 
 def _read(cache: Path) -> dict[str, Any]:

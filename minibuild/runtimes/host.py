@@ -8,12 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from minibuild.runtimes.base import Process
+from minibuild.sandbox.userns import in_first_user_namespace
 
 # Daemons' programs live where a plain user's PATH doesn't look.
 _MORE = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin")
 
 # In memory on every Linux, root's alone, and empty after a crash of the machine.
-SCRATCH = Path("/run/minibuild")
+_SCRATCH = Path("/run/minibuild")
+
+
+def scratch() -> Path:
+    """Where runtimes keep what lives as long as a container."""
+    from minibuild.sandbox.scratch import own_directory
+
+    return _SCRATCH if os.geteuid() == 0 and in_first_user_namespace() else own_directory(os.environ)
 
 
 def which(name: str) -> str | None:
@@ -47,6 +55,7 @@ def sweep_scratch() -> None:
     """Removes what runtimes of killed builds have left."""
     from minibuild.sandbox.scratch import sweep
 
-    if SCRATCH.is_dir():
+    place = scratch()
+    if place.is_dir():
         with suppress(OSError):
-            sweep(SCRATCH)
+            sweep(place)

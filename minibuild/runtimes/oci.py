@@ -13,13 +13,14 @@ from minibuild.runtimes import probing
 from minibuild.runtimes.base import Cancellation, OutputLine, Process
 from minibuild.runtimes.bundle import bundle
 from minibuild.runtimes.cradle import Cradle
-from minibuild.runtimes.host import SCRATCH, clean_environment, streams_for, which
+from minibuild.runtimes.host import clean_environment, scratch, streams_for, which
 from minibuild.runtimes.program import Refusal, find_program
 from minibuild.runtimes.streams import follow
 from minibuild.runtimes.tree import ready_tree
-from minibuild.sandbox import mounts
+from minibuild.sandbox import mounts, syscalls
 from minibuild.sandbox.scratch import scratch_directory
-from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV
+from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY
+from minibuild.sandbox.userns import in_first_user_namespace
 
 _HYBRID = "/sys/fs/cgroup/unified"
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -46,18 +47,18 @@ class OciRuntime:
         binary = self.binary()
         if binary is None:
             raise UnavailableError(f"{self.name} is not installed")
-        with ready_tree(process, root) as binds, scratch_directory(SCRATCH) as scratch:
+        with ready_tree(process, root) as binds, scratch_directory(scratch()) as made:
             program = find_program(root, process)
             if isinstance(program, Refusal):
                 output(program.message, "stderr")
                 return program.status
-            _write_json(scratch / "config.json", bundle(process, program, root, binds) | self.hooks(root))
-            identity = f"minibuild-{scratch.name}"
-            command = [binary, "--root", f"{scratch}/state", "--log", f"{scratch}/log", *self.options]
-            cradle = Cradle(before=lambda: _before(root))
+            _write_json(made / "config.json", bundle(process, program, root, binds) | self.hooks(root))
+            identity = f"minibuild-{made.name}"
+            command = [binary, "--root", f"{made}/state", "--log", f"{made}/log", *self.options]
+            cradle = Cradle(before=lambda: self.before(root))
             try:
                 cradled = cradle.start(
-                    [*command, "run", "--bundle", str(scratch), identity],
+                    [*command, "run", "--bundle", str(made), identity],
                     cwd="/",
                     env=clean_environment(),
                     **streams_for(process),
@@ -65,7 +66,14 @@ class OciRuntime:
                 status = follow(cradled, output, cancellation)
             finally:
                 self.clean_up(identity)
-            return status if cancellation or status == 0 else self._judged(scratch / "log", status)
+            return status if cancellation or status == 0 else self._judged(made / "log", status)
+
+    def before(self, root: Path) -> None:
+        """What is mounted where the runtime alone sees it."""
+        mounts.bind(root, root, MOUNT_ATTR_NODEV)
+        if not in_first_user_namespace():
+            # A container gets this one, and "ro" in its configuration means the topmost mount alone.
+            mounts.bind("/sys", "/sys", MOUNT_ATTR_RDONLY)
 
     def hooks(self, root: Path) -> dict[str, Any]:  # noqa: ARG002
         """What the configuration has to say to this runtime alone."""
@@ -90,6 +98,15 @@ class Crun(OciRuntime):
     name = "crun"
     options = ("--cgroup-manager=disabled",)
 
+    def before(self, root: Path) -> None:
+        """crun refuses hosts with both kinds of cgroups while any controller belongs to the second."""
+        if os.path.ismount(_HYBRID):
+            try:
+                mounts.unmount(_HYBRID)
+            except OSError:  # it is not ours to take away, but to cover
+                syscalls.mount("tmpfs", _CGROUPS, "tmpfs")
+        OciRuntime.before(self, root)
+
     def hooks(self, root: Path) -> dict[str, Any]:
         """crun mounts the root anew and loses that no device is to be opened on it."""
         # Hooks are told the container's state, and crun minds when nobody reads it.
@@ -111,13 +128,6 @@ class Runc(OciRuntime):
                 if left.name == identity or not os.path.exists(f"/proc/{pid}"):
                     with suppress(OSError):
                         os.rmdir(left)
-
-
-def _before(root: Path) -> None:
-    mounts.bind(root, root, MOUNT_ATTR_NODEV)
-    # crun refuses hosts with both kinds of cgroups while any controller belongs to the second.
-    if os.path.ismount(_HYBRID):
-        mounts.unmount(_HYBRID)
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from minibuild.errors import MinibuildError
 from minibuild.events import Stream
 from minibuild.runtimes.base import Cancellation, Process
-from minibuild.runtimes.host import SCRATCH, clean_environment
+from minibuild.runtimes.host import clean_environment, scratch
 from minibuild.sandbox import mounts
 from minibuild.sandbox.scratch import scratch_directory
 from minibuild.sandbox.syscalls import MOUNT_ATTR_RDONLY
@@ -44,7 +44,7 @@ def _probe(runtime: type[Runtime]) -> str | None:
     )
     try:
         mounts.private_mounts()
-        with scratch_directory(SCRATCH) as root:
+        with scratch_directory(scratch()) as root:
             borrowed = _borrow(root)
             try:
                 status = runtime().run(process, root, output, Cancellation())

@@ -20,6 +20,7 @@ from minibuild.runtimes.streams import follow
 from minibuild.runtimes.tree import DEVICE_LINKS, DEVICES, MASKED_PATHS, READ_ONLY_PATHS, ready_tree
 from minibuild.sandbox import capabilities, mounts, syscalls
 from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY
+from minibuild.sandbox.userns import has_group, in_first_user_namespace
 
 _QUIET = MS_NOSUID | MS_NODEV | MS_NOEXEC
 
@@ -82,11 +83,14 @@ class _Inside:
         syscalls.mount("tmpfs", device, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=65536k")
         for name in ("pts", "shm", "mqueue"):
             (device / name).mkdir()
-        options = "newinstance,ptmxmode=0666,mode=0620,gid=5"
+        options = "newinstance,ptmxmode=0666,mode=0620" + (",gid=5" if has_group(5) else "")
         syscalls.mount("devpts", device / "pts", "devpts", MS_NOSUID | MS_NOEXEC, options)
         syscalls.mount("shm", device / "shm", "tmpfs", _QUIET, "mode=1777,size=65536k")
         syscalls.mount("mqueue", device / "mqueue", "mqueue", _QUIET)
-        syscalls.mount("sysfs", self.root / "sys", "sysfs", _QUIET | MS_RDONLY)
+        if self.process.network == "host" and not in_first_user_namespace():
+            mounts.bind("/sys", self.root / "sys", MOUNT_ATTR_RDONLY)
+        else:
+            syscalls.mount("sysfs", self.root / "sys", "sysfs", _QUIET | MS_RDONLY)
         for name in DEVICES:
             (device / name).touch()
             mounts.bind(f"/dev/{name}", device / name)

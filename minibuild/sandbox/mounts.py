@@ -13,6 +13,7 @@ from pathlib import Path
 
 from minibuild.errors import UnavailableError
 from minibuild.sandbox import syscalls
+from minibuild.sandbox.userns import in_first_user_namespace
 
 # The kernel's own bound is 500 lower directories.
 OVERLAY_LIMIT = 500
@@ -49,14 +50,6 @@ def _drop_copies() -> None:
     for place in reversed(places):
         with suppress(OSError):
             unmount(os.fsdecode(_OCTAL.sub(lambda octal: bytes([int(octal[1], 8)]), place)))
-
-
-def in_first_user_namespace() -> bool:
-    """We are where the kernel's own ids are ours; elsewhere overlay keeps its marks in ``user.`` attributes."""
-    try:
-        return Path("/proc/self/uid_map").read_text().split() == ["0", "0", "4294967295"]
-    except FileNotFoundError:
-        return True
 
 
 def deepest_overlay() -> int:
@@ -143,13 +136,20 @@ def _short(stack: ExitStack, path: Path) -> str:
 
 def bind(source: str | Path, target: str | Path, attributes: int = 0) -> None:
     """Binds a file or directory, with all that is mounted below it, at a path; ``MOUNT_ATTR_…`` are set for all."""
-    mounted = syscalls.open_tree(source)
+    with copied(source, attributes) as copy:
+        syscalls.move_mount(copy, target)
+
+
+@contextmanager
+def copied(source: str | Path, attributes: int = 0) -> Iterator[int]:
+    """A copy of what is mounted at a path, and below it, that stands nowhere yet: what it is moved to keeps it."""
+    copy = syscalls.open_tree(source)
     try:
         if attributes:
-            syscalls.mount_setattr(mounted, attributes)
-        syscalls.move_mount(mounted, target)
+            syscalls.mount_setattr(copy, attributes)
+        yield copy
     finally:
-        os.close(mounted)
+        os.close(copy)
 
 
 def unmount(target: str | Path) -> None:

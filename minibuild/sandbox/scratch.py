@@ -4,9 +4,42 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from minibuild.errors import UnavailableError
+from minibuild.sandbox import userns
+
+
+def own_directory(environment: Mapping[str, str]) -> Path:
+    """Where a user's programs put what lives as long as they do: nobody else's, in memory where there is such a place,
+    the same inside and outside of the user's namespace. Raises UnavailableError where somebody else was there first.
+    """
+    user = userns.user_id()
+    runtime = environment.get("XDG_RUNTIME_DIR", "")
+    temporary = environment.get("TMPDIR", "")
+    places = [f"{runtime}/minibuild"] if runtime.startswith("/") else []
+    places += [f"{place}/minibuild-{user}" for place in (temporary, "/tmp") if place.startswith("/")]
+    for place in places:
+        with suppress(OSError):
+            os.mkdir(place, 0o700)
+        if _is_ours(place):
+            return Path(place)
+    raise UnavailableError(
+        f"{places[-1]} can't be used: it must be a directory of user {user}, closed to others",
+        hint="remove it, or let XDG_RUNTIME_DIR name a directory of your own",
+    )
+
+
+def _is_ours(place: str) -> bool:
+    """A directory, no link to one, that nobody but us can write to or read."""
+    try:
+        status = os.lstat(place)
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def __getattr__(name: str) -> object:
 
 def choose(root: Path, name: str | None = None) -> Snapshotter:
     """The snapshotter of that name, else the first of the table that works, keeping its trees in
-    ``root/snapshots/<name>``.
+    ``root/snapshots/<name>``; in a user namespace apart from that, by what ids mean in it.
 
     Raises UnavailableError with the reason of each that doesn't.
     """
@@ -39,7 +39,7 @@ def choose(root: Path, name: str | None = None) -> Snapshotter:
         raise UnavailableError(f"no snapshotter is called {name!r}", hint=hint)
     reasons = []
     for candidate in [name] if name else TABLE:
-        directory = root / "snapshots" / candidate
+        directory = _directory(root, candidate)
         reason = TABLE[candidate].probe(directory)
         if reason is None:
             return TABLE[candidate].open(directory)
@@ -56,10 +56,16 @@ def describe(root: Path) -> list[tuple[str, str | None]]:
     reasons: list[tuple[str, str | None]] = []
 
     def probe() -> None:
-        reasons.extend((name, snapshotter.probe(root / "snapshots" / name)) for name, snapshotter in TABLE.items())
+        reasons.extend((name, snapshotter.probe(_directory(root, name))) for name, snapshotter in TABLE.items())
 
     # In a thread of its own, which probing moves into a mount namespace.
     thread = threading.Thread(target=probe)
     thread.start()
     thread.join()
     return reasons
+
+
+def _directory(root: Path, name: str) -> Path:
+    from minibuild.sandbox.userns import mapping
+
+    return root / "snapshots" / "-".join(filter(None, (name, mapping())))

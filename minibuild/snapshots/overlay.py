@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar, Self
 
 from minibuild.errors import UnavailableError
 from minibuild.layers.entry import Change
-from minibuild.sandbox.mounts import Overlay, deepest_overlay, in_first_user_namespace, mounted, private_mounts, unmount
+from minibuild.sandbox.mounts import Overlay, deepest_overlay, mounted, private_mounts, unmount
+from minibuild.sandbox.userns import in_first_user_namespace
 from minibuild.snapshots import upper
 from minibuild.snapshots.copying import copy_file, copy_metadata, copy_tree
 from minibuild.snapshots.shelf import Shelf
