@@ -20,6 +20,7 @@ from minibuild.build.request import BuildRequest, BuildResult
 from minibuild.build.rootfs import RootFilesystems
 from minibuild.build.scheduler import Scheduler
 from minibuild.build.stage import StageBuild, StageResult
+from minibuild.build.surroundings import check_permissions
 from minibuild.build.threads import in_thread
 from minibuild.checks import check
 from minibuild.errors import UnavailableError, UsageError, did_you_mean
@@ -119,6 +120,7 @@ class Engine:
     def build(self) -> BuildResult:
         """Builds the target and names it."""
         self._check_platforms()
+        check_permissions(self.plan, self.request.surroundings)
         self._check_cache_filters()
         image = self._target().image
         if self.plan.labels:

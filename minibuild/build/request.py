@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from minibuild.build.surroundings import Surroundings
 from minibuild.errors import Finding
 from minibuild.oci import Image, Platform, Reference
 
@@ -22,7 +23,7 @@ class BuildRequest:
     ``docker-archive:PATH``, ``oci-layout://PATH`` or ``docker-image://REFERENCE``. ``no_cache_stages`` are stage
     names or numbers. ``pull`` asks the registry even for bases the store has. ``runtime`` and ``snapshotter``: ""
     is the first that works. ``mirrors`` are ``registry=URL`` words. ``source_date_epoch``: seconds, for all times
-    the build itself makes up; None is now.
+    the build itself makes up; None is now. ``surroundings`` are what all RUNs have around them.
     """
 
     context: Path
@@ -41,6 +42,7 @@ class BuildRequest:
     snapshotter: str = ""
     mirrors: tuple[str, ...] = ()
     source_date_epoch: int | None = None
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ class RunCommand:
 
     ``arguments`` is the argument vector, shell included; ``environment`` all it sees but ``proxies``; ``directory``
     absolute; ``user`` as USER says it, "" for root; ``files`` are bound read-only at their absolute paths while it
-    runs.
+    runs, and ``mounts`` are made.
     """
 
     arguments: tuple[str, ...]
@@ -38,6 +38,8 @@ class RunCommand:
     user: str
     files: tuple[InlineFile, ...] = ()
     network: str = "default"
+    security: str = "sandbox"
+    mounts: tuple[RunMount, ...] = ()
     proxies: Variables = field(default=(), compare=False)
 
 
@@ -61,6 +63,82 @@ class FromImage:
 
 
 Origin: TypeAlias = FromContext | FromStage | FromImage
+
+
+@dataclass(frozen=True, slots=True)
+class BindMount:
+    """Files of an origin, bound at an absolute path; what is written to them is thrown away.
+
+    ``source`` is relative to the origin's root: no leading ``/``, no ``..``, no pattern; "" is the root itself.
+    """
+
+    target: str
+    origin: Origin = FromContext()
+    source: str = ""
+    read_only: bool = True
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheMount:
+    """A directory that outlives the build, at an absolute path.
+
+    ``sharing`` is ``shared``, ``private`` (each its own where several want it at once) or ``locked`` (one after the
+    other). A new one has the files of an ``origin`` at ``source`` (None: is empty), and this mode and owner.
+    """
+
+    target: str
+    id: str
+    sharing: str = "shared"
+    origin: Origin | None = None
+    source: str = ""
+    read_only: bool = False
+    mode: int = 0o755
+    uid: int = 0
+    gid: int = 0
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TmpfsMount:
+    """An empty directory in memory; ``size`` is what fits into it, 0 for no limit."""
+
+    target: str
+    size: int = 0
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretMount:
+    """A secret of the build's caller, by its id: as a file (``target`` "" for none), as a variable ("" for none).
+
+    One that the caller doesn't have is left out, unless it is ``required``.
+    """
+
+    id: str
+    target: str = ""
+    variable: str = ""
+    required: bool = False
+    mode: int = 0o400
+    uid: int = 0
+    gid: int = 0
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SshMount:
+    """The socket of an SSH agent of the build's caller, by its id; ``target`` "" is a place of our choice."""
+
+    id: str = "default"
+    target: str = ""
+    required: bool = False
+    mode: int = 0o600
+    uid: int = 0
+    gid: int = 0
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+RunMount: TypeAlias = BindMount | CacheMount | TmpfsMount | SecretMount | SshMount
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +178,15 @@ class MakeDirectory:
 
 
 Effect: TypeAlias = RunCommand | CopyFiles | MakeDirectory
+
+
+def origins_of(effect: Effect | None) -> tuple[Origin, ...]:
+    """Where an effect takes files from, besides the tree that it works on."""
+    match effect:
+        case CopyFiles(origin=origin):
+            return (origin,)
+        case RunCommand(mounts=mounts):
+            found = (mount.origin for mount in mounts if isinstance(mount, BindMount | CacheMount))
+            return tuple(origin for origin in found if origin is not None)
+        case _:
+            return ()

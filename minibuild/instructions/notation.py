@@ -1,4 +1,4 @@
-"""Go's notation, in which histories and health checks are written: quoted strings, durations."""
+"""Go's notation, in which histories and health checks are written: quoted strings, durations; Docker's, of sizes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from decimal import Decimal
 # Source: Go, time.ParseDuration.
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgtp])?i?b?")
 _ESCAPES = {
     "\a": r"\a",
     "\b": r"\b",
@@ -58,6 +59,15 @@ def parse_duration(text: str) -> int | None:
     if not end or end < len(unsigned) or total >= 2**63:
         return None
     return int(-total if text.startswith("-") else total)
+
+
+def parse_size(text: str) -> int | None:
+    """The bytes that a text such as ``64m`` or ``1.5 GiB`` says; None where it is no size.
+
+    Source: docker/go-units, RAMInBytes: all units are powers of 1024.
+    """
+    found = _SIZE.fullmatch(text.strip().lower())
+    return None if found is None else int(Decimal(found[1]) * 1024 ** " kmgtp".index(found[2] or " "))
 
 
 def format_duration(nanoseconds: int) -> str:

@@ -12,45 +12,43 @@ from minibuild.instructions.commands import CommandLine
 from minibuild.instructions.effects import InlineFile, RunCommand
 from minibuild.instructions.flags import FlagKind, Flags
 from minibuild.instructions.heredocs import file_name
-from minibuild.instructions.mounts import check_mount
+from minibuild.instructions.mounts import MountFlag
 
 _FLAGS: dict[str, FlagKind] = {"mount": "list", "network": "word", "security": "word", "device": "list"}
 _NETWORKS = ("default", "none", "host")
 _SECURITIES = ("sandbox", "insecure")
-_INSTEAD_OF_MOUNTS = {
-    "bind": "COPY the files before this RUN",
-    "cache": "leave the mount out: the command works the same, only slower",
-    "tmpfs": "leave the mount out, and remove the files in the same RUN",
-    "secret": "fetch what the secret opens before the build, into the context; never COPY the secret itself",
-    "ssh": "fetch what the key opens before the build, into the context; never COPY the key itself",
-}
 # Where BuildKit binds the script of a here-document that starts with "#!".
 _SCRIPTS = "/dev/pipes"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``RUN [--network=N] command``, ``RUN ["program", "argument"…]`` or ``RUN <<NAME``: run a command in the tree.
+    """``RUN [--mount=M]… [--network=N] [--security=S] command``, ``RUN ["program", "argument"…]`` or ``RUN <<NAME``:
+    run a command in the tree.
 
     A lone here-document is the shell's whole argument (no ``set -e``: only its last status counts), unless it starts
     with ``#!``: then it is a file that is run. Beside other words, here-documents are the shell's own business.
-    Nothing is expanded here. Source: Dockerfile reference, RUN and Here-Documents.
+    Nothing is expanded but the values of mounts. Source: Dockerfile reference, RUN and Here-Documents.
     """
 
     keyword: ClassVar[str] = "RUN"
     command: CommandLine
     files: tuple[InlineFile, ...] = ()
     network: str = "default"
+    security: str = "sandbox"
+    mounts: tuple[MountFlag, ...] = ()
 
     @classmethod
     def parse(cls, statement: Statement) -> Self:
         flags = Flags.of(statement, _FLAGS)
+        mounts = tuple(map(MountFlag.parse, flags.words("mount")))
         network = _choice(flags, "network", _NETWORKS)
-        _refuse_later_flags(flags)
+        security = _choice(flags, "security", _SECURITIES)
+        flags.refuse("device", "RUN", "leave the flag out, and use the device when the container runs")
         body_of(statement, "a command")
         if statement.arguments == ():
             raise DockerfileError("RUN wants a command, got an empty list", span=statement.body.span)
-        return cls(*_command(statement), network or "default")
+        return cls(*_command(statement), network or "default", security or "sandbox", mounts)
 
     def configure(self, state: StageState) -> StageState:
         return state
@@ -63,6 +61,8 @@ class Run:
             user=state.config.user,
             files=self.files,
             network=self.network,
+            security=self.security,
+            mounts=tuple(flag.mount(state) for flag in self.mounts),
             proxies=tuple((name, value) for name, value in state.proxies if name not in state.variables),
         )
 
@@ -98,12 +98,3 @@ def _choice(flags: Flags, name: str, choices: tuple[str, ...]) -> str | None:
             hint=did_you_mean(text.value, choices),
         )
     return text.value if text else None
-
-
-def _refuse_later_flags(flags: Flags) -> None:
-    kinds = [check_mount(mount) for mount in flags.words("mount")]
-    if kinds:
-        flags.refuse("mount", "RUN", _INSTEAD_OF_MOUNTS[kinds[0]])
-    if _choice(flags, "security", _SECURITIES) == "insecure":
-        flags.refuse("security", "RUN", "leave the flag out: the command then runs with Docker's default capabilities")
-    flags.refuse("device", "RUN", "leave the flag out, and use the device when the container runs")

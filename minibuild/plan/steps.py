@@ -9,7 +9,7 @@ from types import MappingProxyType
 from minibuild.dockerfile.statements import Statement
 from minibuild.errors import DockerfileError, Finding, MinibuildError, blame
 from minibuild.instructions.base import Instruction, StageState
-from minibuild.instructions.effects import CopyFiles, Effect, FromImage, FromStage, Variables
+from minibuild.instructions.effects import Effect, FromImage, FromStage, Variables, origins_of
 from minibuild.oci import Image, Platform
 from minibuild.source import Span
 
@@ -115,8 +115,8 @@ def fold(
 
 
 def stages_copied_from(steps: Iterable[Step]) -> frozenset[int]:
-    """The indices of the stages that steps copy from."""
-    origins = (step.effect.origin for step in steps if isinstance(step.effect, CopyFiles))
+    """The indices of the stages that steps copy from, or mount files of."""
+    origins = (origin for step in steps for origin in origins_of(step.effect))
     return frozenset(origin.stage for origin in origins if isinstance(origin, FromStage))
 
 

@@ -10,6 +10,8 @@ from typing import assert_never
 from minibuild.errors import Finding
 from minibuild.instructions.base import StageState
 from minibuild.instructions.effects import (
+    BindMount,
+    CacheMount,
     CopyFiles,
     Effect,
     FromContext,
@@ -17,7 +19,12 @@ from minibuild.instructions.effects import (
     FromStage,
     InlineFile,
     MakeDirectory,
+    Origin,
     RunCommand,
+    RunMount,
+    SecretMount,
+    SshMount,
+    TmpfsMount,
 )
 from minibuild.oci import ContainerConfig
 from minibuild.oci.config import Healthcheck
@@ -80,29 +87,63 @@ def _effect(effect: Effect, state: StageState) -> Iterator[str]:
 def _run(effect: RunCommand, state: StageState) -> Iterator[str]:
     user = f" as {effect.user}" if effect.user else ""
     network = "" if effect.network == "default" else f" with network {effect.network}"
-    yield f"run {_list(effect.arguments)} in {effect.directory}{user}{network}"
+    security = "" if effect.security == "sandbox" else f" with security {effect.security}"
+    yield f"run {_list(effect.arguments)} in {effect.directory}{user}{network}{security}"
     known = set(state.config.environment)
     yield from (f"  with {_pair(name, value)}" for name, value in effect.environment if (name, value) not in known)
     yield from (f"  with proxy {_pair(name, value)}" for name, value in effect.proxies)
     yield from map(_inline, effect.files)
+    yield from (f"  {_mount(mount)}" for mount in effect.mounts)
+
+
+def _mount(mount: RunMount) -> str:
+    match mount:
+        case BindMount():
+            access = "" if mount.read_only else ", writable"
+            return f"bind {mount.target} from /{mount.source} of {_origin(mount.origin)}{access}"
+        case CacheMount():
+            begun = "" if mount.origin is None else f", begun with /{mount.source} of {_origin(mount.origin)}"
+            begun = begun or (f", at /{mount.source}" if mount.source else "")
+            access = ", read-only" if mount.read_only else ""
+            return f"cache {mount.target} id {_quoted(mount.id)} {mount.sharing}, {_owned(mount)}{begun}{access}"
+        case TmpfsMount():
+            return f"tmpfs {mount.target}" + (f" of {mount.size} bytes" if mount.size else "")
+        case SecretMount():
+            places = [*([mount.target] if mount.target else []), *([f"${mount.variable}"] if mount.variable else [])]
+            required = ", required" if mount.required else ""
+            return f"secret {_quoted(mount.id)} at {' and '.join(places)}, {_owned(mount)}{required}"
+        case SshMount():
+            place = f" at {mount.target}" if mount.target else ""
+            required = ", required" if mount.required else ""
+            return f"ssh {_quoted(mount.id)}{place}, {_owned(mount)}{required}"
+        case _:
+            assert_never(mount)
+
+
+def _owned(mount: CacheMount | SecretMount | SshMount) -> str:
+    return f"mode {mount.mode:04o} of {mount.uid}:{mount.gid}"
 
 
 def _copy(effect: CopyFiles) -> Iterator[str]:
-    match effect.origin:
-        case FromContext():
-            origin = "the context"
-        case FromStage(index):
-            origin = f"stage {index}"
-        case FromImage(name):
-            origin = f"image {name}"
-        case _:
-            assert_never(effect.origin)
+    origin = _origin(effect.origin)
     owner = "" if effect.owner is None else f" owned by {effect.owner}"
     mode = "" if effect.mode is None else f" with mode {effect.mode:04o}"
     unpacks = ", unpacking archives" if effect.unpacks else ""
     sources = _list(source.pattern for source in effect.sources)
     yield f"copy {sources} from {origin} to {effect.destination}{owner}{mode}{unpacks}"
     yield from map(_inline, effect.inline)
+
+
+def _origin(origin: Origin) -> str:
+    match origin:
+        case FromContext():
+            return "the context"
+        case FromStage(index):
+            return f"stage {index}"
+        case FromImage(name):
+            return f"image {name}"
+        case _:
+            assert_never(origin)
 
 
 def _inline(file: InlineFile) -> str:

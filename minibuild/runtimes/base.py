@@ -32,6 +32,10 @@ DEFAULT_CAPABILITIES = (
 )
 
 
+# Docker's /dev/shm.
+SHM_SIZE = 64 << 20
+
+
 @dataclass(frozen=True, slots=True)
 class Mount:
     """A file or directory of the host, bound at an absolute path of the tree. The path need not exist in the tree."""
@@ -42,11 +46,32 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
+class Tmpfs:
+    """An empty directory in memory, anybody's to write to; ``size`` in bytes, 0 for half of the machine's memory."""
+
+    target: str
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit of setrlimit(2) by its name in lower case, such as ``nofile``; -1 is none."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """What to run, everything looked up already: numeric ids, absolute directory, the whole environment.
 
     ``arguments[0]`` without a slash is looked up in the PATH of ``environment``, inside the tree. ``interactive``:
     it inherits our standard streams (``minibuild run``), and no line of output is reported.
+
+    ``mounts`` may stand in one another, in any order. ``shm_size`` is that of /dev/shm in bytes, ``memory`` what all of
+    the container may take, ``processors`` how many it may keep busy; 0 for no limit. ``privileged``: it may do to this
+    machine whatever we can, and sees all of it.
     """
 
     arguments: tuple[str, ...]
@@ -55,11 +80,16 @@ class Process:
     uid: int = 0
     gid: int = 0
     groups: tuple[int, ...] = ()
-    mounts: tuple[Mount, ...] = ()
+    mounts: tuple[Mount | Tmpfs, ...] = ()
     network: Literal["host", "none"] = "host"
     hostname: str = "minibuild"
     capabilities: tuple[str, ...] = DEFAULT_CAPABILITIES
     interactive: bool = False
+    shm_size: int = SHM_SIZE
+    limits: tuple[Limit, ...] = ()
+    memory: int = 0
+    processors: float = 0
+    privileged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

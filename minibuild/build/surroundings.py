@@ -1,0 +1,120 @@
+"""What the caller of a build gives its RUNs besides the Dockerfile: networks, limits, names of hosts, secrets, agents,
+permissions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from minibuild.errors import UnavailableError, UsageError
+from minibuild.instructions.effects import RunCommand
+from minibuild.plan import Plan, Step
+from minibuild.runtimes.base import SHM_SIZE, Limit, Mount
+
+NETWORK_HOST, SECURITY_INSECURE = "network.host", "security.insecure"
+PERMISSIONS = (NETWORK_HOST, SECURITY_INSECURE)
+# Source: BuildKit, session/secrets: what is bigger is no secret.
+LARGEST_SECRET = 500 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Where a secret is: in a file, or in a variable of the caller's environment. Its value is read when it is used."""
+
+    file: Path | None = None
+    value: str = field(default="", repr=False)
+
+    def read(self, name: str) -> bytes:
+        """The value; raises UsageError for a file that can't be read, or is too big to be a secret."""
+        if self.file is None:
+            return self.value.encode("utf-8", "surrogateescape")
+        try:
+            with self.file.open("rb") as file:
+                value = file.read(LARGEST_SECRET + 1)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise UsageError(f"secret {name}: {self.file} can't be read: {reason}") from error
+        if len(value) > LARGEST_SECRET:
+            raise UsageError(f"secret {name}: {self.file} has more than {LARGEST_SECRET >> 10} KiB")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class SshAgent:
+    """An SSH agent: one that listens on a socket, or one to be started, to hold the ``keys`` of these files."""
+
+    socket: Path | None = None
+    keys: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all RUNs of a build have around them.
+
+    ``network`` is what ``default`` means; ``permissions`` are those of ``PERMISSIONS`` that were given; ``hosts`` maps
+    names to addresses. ``memory`` is in bytes, 0 for no limit, as is ``processors``. ``volumes`` are directories of
+    this machine, bound into every RUN.
+    """
+
+    network: Literal["host", "none"] = "host"
+    permissions: frozenset[str] = frozenset()
+    hosts: tuple[tuple[str, str], ...] = ()
+    shm_size: int = SHM_SIZE
+    limits: tuple[Limit, ...] = ()
+    memory: int = 0
+    processors: float = 0
+    volumes: tuple[Mount, ...] = ()
+    secrets: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}))
+    agents: Mapping[str, SshAgent] = field(default_factory=lambda: MappingProxyType({}))
+    cache_namespace: str = ""
+
+    def network_of(self, effect: RunCommand) -> Literal["host", "none"]:
+        """The network that a command has."""
+        match effect.network:
+            case "none":
+                return "none"
+            case "host":
+                return "host"
+            case _:
+                return self.network
+
+    def inputs(self, effect: RunCommand) -> Mapping[str, object]:
+        """What of these a command's key depends on: what it can see, but neither values nor how much it may take."""
+        given = {
+            "network": self.network if effect.network == "default" and self.network != "host" else "",
+            "hosts": [name for name, _ in self.hosts],
+            "limits": [[limit.name, limit.soft, limit.hard] for limit in self.limits],
+            "volumes": [[str(mount.source), mount.target, mount.read_only] for mount in self.volumes],
+        }
+        return {name: value for name, value in given.items() if value}
+
+
+def check_permissions(plan: Plan, surroundings: Surroundings) -> None:
+    """Raises UsageError for the first command that wants what its caller has not permitted, before anything runs."""
+    for step, effect in _commands(plan):
+        if effect.mounts or effect.security != "sandbox":
+            raise UnavailableError("RUN --mount is not supported yet", span=step.statement.span)
+        wants_host = effect.network == "host" and surroundings.network != "host"
+        if wants_host and NETWORK_HOST not in surroundings.permissions:
+            raise UsageError(
+                "RUN --network=host is not permitted: this build's network is none",
+                span=step.statement.span,
+                hint=f"permit it by --allow {NETWORK_HOST}",
+            )
+        if effect.security == "insecure" and SECURITY_INSECURE not in surroundings.permissions:
+            raise UsageError(
+                "RUN --security=insecure is not permitted: it lets the command do whatever you can do to this machine",
+                span=step.statement.span,
+                hint=f"permit it by --allow {SECURITY_INSECURE}",
+            )
+
+
+def _commands(plan: Plan) -> Iterator[tuple[Step, RunCommand]]:
+    for index in plan.order:
+        for step in plan.stages[index].steps:
+            if isinstance(step.effect, RunCommand):
+                yield step, step.effect
