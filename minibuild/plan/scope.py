@@ -21,7 +21,9 @@ def is_predefined(name: str) -> bool:
 
 
 def global_scope(options: Options, target: str) -> StageState:
-    """The state that the ARGs above the first FROM begin with; ``target`` is the wanted stage's name, maybe ""."""
+    """The state that the ARGs above the first FROM begin with; ``target`` is the name of the stage that
+    is the result, maybe "".
+    """
     platforms = {
         **_platform_arguments("TARGET", options.platform),
         **_platform_arguments("BUILD", options.build_platform),
@@ -36,6 +38,7 @@ def _platform_arguments(prefix: str, platform: Platform) -> dict[str, str]:
     return {
         f"{prefix}PLATFORM": str(platform),
         f"{prefix}OS": platform.os,
+        f"{prefix}OSVERSION": "",
         f"{prefix}ARCH": platform.architecture,
         f"{prefix}VARIANT": platform.variant,
     }
@@ -43,4 +46,5 @@ def _platform_arguments(prefix: str, platform: Platform) -> dict[str, str]:
 
 def _platform_names() -> frozenset[str]:
     platform = Platform("", "")
-    return frozenset({**_platform_arguments("TARGET", platform), **_platform_arguments("BUILD", platform)})
+    names = {**_platform_arguments("TARGET", platform), **_platform_arguments("BUILD", platform)}
+    return frozenset((*names, "TARGETSTAGE"))

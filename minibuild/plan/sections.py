@@ -57,8 +57,17 @@ class Sections:
             **{section.name: section.index for section in later if section.name},
         }
 
-    def target(self, name: str) -> int:
-        """The index of the stage of that name or number, the last for ""; raises UsageError where there is none."""
+    def targets(self, words: str) -> tuple[int, ...]:
+        """The indices of the stages of these names or numbers, parted by commas, each once in the order asked.
+
+        "" is the last stage. Raises UsageError where there is none.
+        """
+        names = [name.strip() for name in words.split(",")] if words else [""]
+        if words and "" in names:
+            raise UsageError(f"--target {words!r} has a name too few", hint="write the names of stages: a,b")
+        return tuple(dict.fromkeys(map(self._target, names)))
+
+    def _target(self, name: str) -> int:
         if not name:
             return len(self.sections) - 1
         names = self.names_before(len(self.sections))

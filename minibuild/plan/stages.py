@@ -34,16 +34,17 @@ def plan(dockerfile: Dockerfile, lookup: Lookup, options: Options) -> Plan:
     UsageError for a target that isn't there, and what ``lookup`` raises.
     """
     sections = cut(dockerfile)
-    target = sections.target(options.target)
+    targets = sections.targets(options.target)
     planner = _Planner(sections, lookup, options, dict.fromkeys(dockerfile.findings))
-    planner.read_preamble(target)
-    planner.require(target)
+    planner.read_preamble(targets[-1])
+    for index in range(len(sections.sections)) if options.all_stages else targets:
+        planner.require(index)
     if planner.errors:
         raise DockerfileError.together(planner.errors)
     planner.report_unused_arguments()
     stages = tuple(planner.stages.get(section.index) or planner.outline(section) for section in sections.sections)
     findings = sorted(planner.findings, key=_place)
-    return Plan(stages, target, tuple(sorted(planner.stages)), tuple(findings), options.labels)
+    return Plan(stages, targets[-1], tuple(sorted(planner.stages)), tuple(findings), options.labels, targets)
 
 
 @dataclass(slots=True)
@@ -67,6 +68,8 @@ class _Planner:
 
     def require(self, index: int) -> None:
         """Works out a stage and all that it needs."""
+        if index in self.stages:
+            return
         for needed in sorted(self._reachable(index) - self.stages.keys()):
             section = self.sections.sections[needed]
             try:

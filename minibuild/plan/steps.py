@@ -63,9 +63,10 @@ class Stage:
 class Options:
     """What a build's caller asks of a plan.
 
-    ``target`` is a stage's name or number, "" for the last. ``labels`` go on the result alone. ``proxies`` are what
-    RUN sees without it being part of any key. ``contexts`` are the names that ``--build-context`` gave: they win over
-    stages and images of that name.
+    ``target`` is a stage's name or number, "" for the last; several are parted by commas. ``all_stages``: those that
+    no target needs are planned too. ``labels`` go on the results alone. ``proxies`` are what RUN sees without it being
+    part of any key. ``contexts`` are the names that ``--build-context`` gave: they win over stages and images of that
+    name.
     """
 
     build_arguments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -75,17 +76,23 @@ class Options:
     proxies: Variables = ()
     contexts: frozenset[str] = frozenset()
     build_platform: Platform = field(default_factory=Platform.of_this_machine)
+    all_stages: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All stages of the file, and ``order``: the indices of those that the ``target`` needs, each after its needs."""
+    """All stages of the file, and ``order``: the indices of those that are needed, each after its needs.
+
+    ``targets`` are the indices of the stages asked for, each once, in the order asked; ``target`` is the last of
+    them, which is the result where there can be only one.
+    """
 
     stages: tuple[Stage, ...]
     target: int
     order: tuple[int, ...]
     findings: tuple[Finding, ...] = ()
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    targets: tuple[int, ...] = ()
 
 
 Placed = tuple[Statement, Instruction]

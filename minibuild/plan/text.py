@@ -33,8 +33,8 @@ from minibuild.plan.steps import Plan, Stage, Step
 
 def render(plan: Plan) -> str:
     """Stages, their steps, what each does to files and configuration, and what there is to warn of."""
-    target = plan.stages[plan.target]
-    lines = [f"target {target.title} for {target.platform}"]
+    targets = ", ".join(plan.stages[index].title for index in plan.targets)
+    lines = [f"target {targets} for {plan.stages[plan.target].platform}"]
     for stage in plan.stages:
         lines += ["", *_stage(stage, needed=stage.index in plan.order)]
     if plan.labels:

@@ -173,3 +173,60 @@ def test_build_arguments_override_the_platform() -> None:
 def test_the_same_text_gives_the_same_plan() -> None:
     text = "FROM a AS b\nENV A=$X\nFROM b\nCOPY --from=b f f\n"
     assert planned(text) == planned(text)
+
+
+SEVERAL = "FROM a AS one\nFROM b AS two\nFROM one AS three\nFROM c AS four\n"
+
+
+def test_several_targets_need_the_stages_of_all_of_them_each_once() -> None:
+    images = Images()
+    result = planned(SEVERAL, images, target="three,Two,1")
+    assert (result.targets, result.target, result.order) == ((2, 1), 1, (0, 1, 2))
+    assert [name for name, _, _ in images.asked] == ["a", "b"]
+
+
+def test_all_stages_are_planned_where_that_is_asked_and_the_target_stays_the_last() -> None:
+    result = planned(SEVERAL, all_stages=True)
+    assert (result.targets, result.order) == ((3,), (0, 1, 2, 3))
+    assert all(stage.steps for stage in result.stages)
+
+
+@pytest.mark.parametrize("target", [",", "one,", "one,,two"])
+def test_an_empty_name_among_several_targets_is_a_wrong_command_line(target: str) -> None:
+    with pytest.raises(UsageError, match="has a name too few"):
+        planned(SEVERAL, target=target)
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "stage"),
+    [("FROM a AS one\nFROM a\nARG TARGETSTAGE\n", "", "default"), (SEVERAL + "ARG TARGETSTAGE\n", "", "four")],
+)
+def test_the_stage_that_is_the_result_is_known_by_name(text: str, target: str, stage: str) -> None:
+    assert planned(text, target=target).stages[-1].result.variables["TARGETSTAGE"] == stage
+
+
+def test_all_arguments_of_the_platform_are_there_without_a_global_arg_and_in_a_stage_by_their_name() -> None:
+    names = [f"{whose}{what}" for whose in ("TARGET", "BUILD") for what in ("PLATFORM", "OS", "OSVERSION", "ARCH")]
+    text = f"FROM --platform=$TARGETPLATFORM a\nRUN one\nARG {' '.join([*names, 'TARGETVARIANT', 'BUILDVARIANT'])}\n"
+    stage = planned(text, platform=Platform("linux", "arm", "v7")).stages[0]
+    assert "TARGETARCH" not in stage.steps[1].before.variables
+    values = {name: value for name, value in stage.result.variables.items() if name != "PATH"}
+    assert values == {
+        "TARGETPLATFORM": "linux/arm/v7",
+        "TARGETOS": "linux",
+        "TARGETOSVERSION": "",
+        "TARGETARCH": "arm",
+        "BUILDPLATFORM": "linux/amd64",
+        "BUILDOS": "linux",
+        "BUILDOSVERSION": "",
+        "BUILDARCH": "amd64",
+        "TARGETVARIANT": "v7",
+        "BUILDVARIANT": "",
+    }
+
+
+def test_a_stage_on_a_stage_inherits_its_arguments_and_another_does_not() -> None:
+    text = "ARG G=global\nFROM a AS one\nARG G\nARG L=local\nFROM one AS heir\nFROM a AS stranger\nARG G=own\n"
+    stages = planned(text, all_stages=True).stages
+    seen = [{name: value for name, value in stage.result.variables.items() if name != "PATH"} for stage in stages]
+    assert seen == [{"G": "global", "L": "local"}, {"G": "global", "L": "local"}, {"G": "own"}]
