@@ -129,6 +129,8 @@ class Runtime(Protocol):
     """
 
     name: ClassVar[str]
+    has_cgroups: ClassVar[bool]
+    """It can limit memory and processors."""
 
     @classmethod
     def binary(cls) -> str | None:

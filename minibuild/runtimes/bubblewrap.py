@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from minibuild.errors import UnavailableError
-from minibuild.runtimes import probing
-from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process
+from minibuild.runtimes import limits, probing
+from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process, Tmpfs
 from minibuild.runtimes.cradle import Cradle
 from minibuild.runtimes.host import clean_environment, streams_for, which
 from minibuild.runtimes.program import Refusal, find_program, loader_of
@@ -36,6 +36,7 @@ class Bubblewrap:
     """Runs a process by bwrap."""
 
     name: ClassVar[str] = "bubblewrap"
+    has_cgroups: ClassVar[bool] = False
 
     @classmethod
     def binary(cls) -> str | None:
@@ -52,16 +53,18 @@ class Bubblewrap:
         binary = self.binary()
         if binary is None:
             raise UnavailableError("bwrap is not installed")
+        limits.check(process, self.name, has_cgroups=self.has_cgroups)
         with ready_tree(process, root) as binds:
             program = find_program(root, process)
             if isinstance(program, Refusal):
                 output(program.message, "stderr")
                 return program.status
             stage = _stage()
-            staged = [Mount(stage / str(number), bind.target, bind.read_only) for number, bind in enumerate(binds)]
+            given = (Tmpfs("/dev/shm", process.shm_size), *binds)
+            staged = [_staged(stage / str(number), mount) for number, mount in enumerate(given)]
             name = process.arguments[0] if "PATH" in dict(process.environment) else program
             with _in_memory("\0".join((*_sandbox(process, stage, staged), ""))) as options:
-                cradled = Cradle(before=_Staging(stage, root, binds).mount).start(
+                cradled = Cradle(before=_Staging(stage, root, given).mount).start(
                     [*_command(binary, process), "--args", str(options), "--", name, *process.arguments[1:]],
                     pass_fds=(options,),
                     cwd="/",
@@ -77,21 +80,33 @@ class Bubblewrap:
 class _Staging:
     stage: Path
     root: Path
-    binds: Sequence[Mount]
+    given: Sequence[Mount | Tmpfs]
 
     def mount(self) -> None:
-        """Brings together what bwrap binds."""
+        """Brings together what bwrap binds. (Its own tmpfs has no size where it was started by another than root.)"""
         with ExitStack() as stack:
             # What is to be covered may be the way to one of them.
             root = stack.enter_context(mounts.copied(self.root, MOUNT_ATTR_NODEV))
-            copies = [stack.enter_context(mounts.copied(bind.source)) for bind in self.binds]
+            copies = {
+                number: stack.enter_context(mounts.copied(bind.source))
+                for number, bind in enumerate(self.given)
+                if isinstance(bind, Mount)
+            }
             syscalls.mount("tmpfs", self.stage, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755,size=64k")
             (self.stage / "root").mkdir()
             syscalls.move_mount(root, self.stage / "root")
-            for number, copy in enumerate(copies):
+            for number, mount in enumerate(self.given):
                 place = self.stage / str(number)
-                place.mkdir() if stat.S_ISDIR(os.fstat(copy).st_mode) else place.touch()
-                syscalls.move_mount(copy, place)
+                if isinstance(mount, Tmpfs):
+                    place.mkdir()
+                    mounts.tmpfs(place, mount.size)
+                    continue
+                place.mkdir() if stat.S_ISDIR(os.fstat(copies[number]).st_mode) else place.touch()
+                syscalls.move_mount(copies[number], place)
+
+
+def _staged(place: Path, mount: Mount | Tmpfs) -> Mount:
+    return Mount(place, mount.target, read_only=isinstance(mount, Mount) and mount.read_only)
 
 
 def _stage() -> Path:
@@ -124,6 +139,11 @@ def _of_the_wheel() -> str | None:
 
 
 def _command(binary: str, process: Process) -> Iterator[str]:
+    if process.limits:
+        prlimit = which("prlimit")
+        if prlimit is None:
+            raise UnavailableError("bubblewrap needs prlimit (util-linux) to set limits")
+        yield from (prlimit, *limits.words(process.limits), "--")
     if process.uid != 0:
         setpriv = which("setpriv")
         if setpriv is None:
@@ -142,16 +162,12 @@ def _by_its_loader(binary: str) -> Iterator[str]:
 
 
 def _sandbox(process: Process, stage: Path, binds: Sequence[Mount]) -> Iterator[str]:
-    yield from ("--bind", f"{stage}/root", "/", "--dev", "/dev", "--mqueue", "/dev/mqueue", "--proc", "/proc")
-    yield from ("--ro-bind", "/sys", "/sys")
-    for path in READ_ONLY_PATHS:
-        if os.path.exists(path):
-            yield from ("--ro-bind", path, path)
-    for path in MASKED_PATHS:
-        if os.path.isdir(path):
-            yield from ("--tmpfs", path, "--remount-ro", path)
-        elif os.path.exists(path):
-            yield from ("--ro-bind", "/dev/null", path)
+    yield from ("--bind", f"{stage}/root", "/")
+    yield from ("--dev-bind", "/dev", "/dev") if process.privileged else ("--dev", "/dev")
+    yield from ("--mqueue", "/dev/mqueue", "--proc", "/proc")
+    yield from ("--bind" if process.privileged else "--ro-bind", "/sys", "/sys")
+    if not process.privileged:
+        yield from _covers()
     for bind in binds:
         yield from ("--ro-bind" if bind.read_only else "--bind", os.fspath(bind.source), bind.target)
     yield from ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", process.hostname)
@@ -164,3 +180,14 @@ def _sandbox(process: Process, stage: Path, binds: Sequence[Mount]) -> Iterator[
     yield from ("--chdir", process.directory, "--clearenv")
     for name, value in process.environment:
         yield from ("--setenv", name, value)
+
+
+def _covers() -> Iterator[str]:
+    for path in READ_ONLY_PATHS:
+        if os.path.exists(path):
+            yield from ("--ro-bind", path, path)
+    for path in MASKED_PATHS:
+        if os.path.isdir(path):
+            yield from ("--tmpfs", path, "--remount-ro", path)
+        elif os.path.exists(path):
+            yield from ("--ro-bind", "/dev/null", path)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from minibuild.runtimes import limits
 from minibuild.runtimes.base import Mount, Process
 from minibuild.runtimes.tree import DEVICES, MASKED_PATHS, READ_ONLY_PATHS
 from minibuild.sandbox.userns import has_group, in_first_user_namespace
@@ -32,6 +33,7 @@ def bundle(process: Process, program: str, root: Path, binds: Sequence[Mount]) -
             "cwd": process.directory,
             "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
             "noNewPrivileges": False,
+            "rlimits": limits.in_bundle(process.limits),
         },
         "root": {"path": str(root), "readonly": False},
         "hostname": process.hostname,
@@ -41,8 +43,9 @@ def bundle(process: Process, program: str, root: Path, binds: Sequence[Mount]) -
         ],
         "linux": {
             "namespaces": [{"type": kind} for kind in isolated],
-            "maskedPaths": list(MASKED_PATHS),
-            "readonlyPaths": list(READ_ONLY_PATHS),
+            "maskedPaths": [] if process.privileged else list(MASKED_PATHS),
+            "readonlyPaths": [] if process.privileged else list(READ_ONLY_PATHS),
+            "resources": limits.resources(process),
         },
     }
 
@@ -52,13 +55,19 @@ def _own_mounts(process: Process) -> list[dict[str, Any]]:
     # them, and what a container makes by mknod(2) stays a thing to be packed.
     return [
         _mount("/proc", "proc", "nosuid", "noexec", "nodev"),
-        _mount("/dev", "tmpfs", "nosuid", "nodev", "strictatime", "mode=755", "size=65536k"),
+        _dev(process),
         _mount("/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", *_tty_group()),
-        _mount("/dev/shm", "tmpfs", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"),
+        _mount("/dev/shm", "tmpfs", "nosuid", "noexec", "nodev", "mode=1777", f"size={process.shm_size}"),
         _mount("/dev/mqueue", "mqueue", "nosuid", "noexec", "nodev"),
         _sys(process),
-        *_devices(),
+        *([] if process.privileged else _devices()),
     ]
+
+
+def _dev(process: Process) -> dict[str, Any]:
+    if process.privileged:
+        return {"destination": "/dev", "type": "bind", "source": "/dev", "options": ["rbind", "nosuid"]}
+    return _mount("/dev", "tmpfs", "nosuid", "nodev", "strictatime", "mode=755", "size=65536k")
 
 
 def _devices() -> list[dict[str, Any]]:
@@ -75,10 +84,11 @@ def _tty_group() -> list[str]:
 
 
 def _sys(process: Process) -> dict[str, Any]:
+    access = "rw" if process.privileged else "ro"
     # Only who owns the network may mount what shows it.
     if process.network == "host" and not in_first_user_namespace():
-        return _bind("/sys", "/sys", "ro")
-    return _mount("/sys", "sysfs", "nosuid", "noexec", "nodev", "ro")
+        return _bind("/sys", "/sys", access)
+    return _mount("/sys", "sysfs", "nosuid", "noexec", "nodev", access)
 
 
 def _mount(target: str, kind: str, *options: str) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from minibuild.errors import UnavailableError
-from minibuild.runtimes import probing
-from minibuild.runtimes.base import Cancellation, OutputLine, Process
+from minibuild.runtimes import limits, probing
+from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process, Tmpfs
 from minibuild.runtimes.bundle import bundle
 from minibuild.runtimes.cradle import Cradle
 from minibuild.runtimes.host import clean_environment, scratch, streams_for, which
@@ -30,6 +31,7 @@ class OciRuntime:
     """What crun and runc have in common."""
 
     name: ClassVar[str]
+    has_cgroups: ClassVar[bool] = False
     options: ClassVar[Sequence[str]] = ()
 
     @classmethod
@@ -47,15 +49,17 @@ class OciRuntime:
         binary = self.binary()
         if binary is None:
             raise UnavailableError(f"{self.name} is not installed")
+        limits.check(process, self.name, has_cgroups=self.has_cgroups)
         with ready_tree(process, root) as binds, scratch_directory(scratch()) as made:
             program = find_program(root, process)
             if isinstance(program, Refusal):
                 output(program.message, "stderr")
                 return program.status
-            _write_json(made / "config.json", bundle(process, program, root, binds) | self.hooks(root))
+            memory = _InMemory(made, binds)
+            _write_json(made / "config.json", bundle(process, program, root, memory.bound()) | self.hooks(root))
             identity = f"minibuild-{made.name}"
             command = [binary, "--root", f"{made}/state", "--log", f"{made}/log", *self.options]
-            cradle = Cradle(before=lambda: self.before(root))
+            cradle = Cradle(before=lambda: self.before(root, memory))
             try:
                 cradled = cradle.start(
                     [*command, "run", "--bundle", str(made), identity],
@@ -68,8 +72,9 @@ class OciRuntime:
                 self.clean_up(identity)
             return status if cancellation or status == 0 else self._judged(made / "log", status)
 
-    def before(self, root: Path) -> None:
+    def before(self, root: Path, memory: _InMemory) -> None:
         """What is mounted where the runtime alone sees it."""
+        memory.mount()
         mounts.bind(root, root, MOUNT_ATTR_NODEV)
         if not in_first_user_namespace():
             # A container gets this one, and "ro" in its configuration means the topmost mount alone.
@@ -92,20 +97,47 @@ class OciRuntime:
         return status
 
 
+@dataclass(frozen=True, slots=True)
+class _InMemory:
+    """Directories in memory, made by us: runc would give them the mode of what they cover."""
+
+    made: Path
+    mounts: Sequence[Mount | Tmpfs]
+
+    def mount(self) -> None:
+        """Makes them."""
+        for number, mount in enumerate(self.mounts):
+            if isinstance(mount, Tmpfs):
+                mounts.tmpfs(self._place(number), mount.size)
+
+    def bound(self) -> list[Mount]:
+        """The mounts, with directories in memory as the binds that they become."""
+        found = []
+        for number, mount in enumerate(self.mounts):
+            if isinstance(mount, Tmpfs):
+                self._place(number).mkdir()
+                mount = Mount(self._place(number), mount.target, read_only=False)
+            found.append(mount)
+        return found
+
+    def _place(self, number: int) -> Path:
+        return self.made / f"memory-{number}"
+
+
 class Crun(OciRuntime):
     """crun, told to leave cgroups alone."""
 
     name = "crun"
     options = ("--cgroup-manager=disabled",)
 
-    def before(self, root: Path) -> None:
+    def before(self, root: Path, memory: _InMemory) -> None:
         """crun refuses hosts with both kinds of cgroups while any controller belongs to the second."""
         if os.path.ismount(_HYBRID):
             try:
                 mounts.unmount(_HYBRID)
             except OSError:  # it is not ours to take away, but to cover
                 syscalls.mount("tmpfs", _CGROUPS, "tmpfs")
-        OciRuntime.before(self, root)
+        OciRuntime.before(self, root, memory)
 
     def hooks(self, root: Path) -> dict[str, Any]:
         """crun mounts the root anew and loses that no device is to be opened on it."""
@@ -119,6 +151,7 @@ class Runc(OciRuntime):
     """runc."""
 
     name = "runc"
+    has_cgroups = True
 
     def clean_up(self, identity: str) -> None:
         """runc has made a cgroup of that name in every hierarchy, and removes them only if nobody kills it."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from minibuild.errors import ImageError
-from minibuild.runtimes.base import Mount, Process
+from minibuild.runtimes.base import Mount, Process, Tmpfs
 from minibuild.sandbox.inside import mount_points, resolve
 
 # What every container has of its own.
@@ -41,21 +41,58 @@ DEVICE_LINKS = (
 
 
 @contextmanager
-def ready_tree(process: Process, root: Path) -> Iterator[tuple[Mount, ...]]:
+def ready_tree(process: Process, root: Path) -> Iterator[tuple[Mount | Tmpfs, ...]]:
     """Sees to it that all mount points exist while the block lasts; answers the process's mounts with their targets
-    as they really are in the tree, no link among their parts.
+    as they really are, no link among their parts, each after those that it stands in.
 
     Those below /dev, /proc and /sys are left to whoever mounts these. Raises ImageError for a tree that can't be run.
     """
     _check(process, root)
-    within = [mount for mount in process.mounts if not mount.target.startswith(tuple(f"{own}/" for own in _OWN))]
-    wanted = [(own, True) for own in _OWN] + [(mount.target, os.path.isdir(mount.source)) for mount in within]
-    try:
-        with mount_points(root, wanted) as places:
-            targets = {id(mount): place.path for mount, place in zip(within, places[len(_OWN) :], strict=True)}
-            yield tuple(Mount(m.source, targets.get(id(m), m.target), m.read_only) for m in process.mounts)
-    except (NotADirectoryError, IsADirectoryError) as error:
-        raise ImageError(f"{error.filename} can't be mounted on: {(error.strerror or '').lower()}") from error
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(mount_points(root, [(own, True) for own in _OWN]))
+            ready = _Ready(root, stack)
+            for mount in sorted(process.mounts, key=ready.depth):
+                ready.add(mount)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise ImageError(f"{error.filename} can't be mounted on: {reason}") from error
+        yield tuple(ready.mounts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """Mounts whose mount points exist, each after those that it stands in."""
+
+    root: Path
+    stack: ExitStack
+    mounts: list[Mount | Tmpfs] = field(default_factory=list)
+
+    def depth(self, mount: Mount | Tmpfs) -> int:
+        """How deep in the tree a mount stands."""
+        return self._target(mount).count("/")
+
+    def add(self, mount: Mount | Tmpfs) -> None:
+        """Makes the mount point: in what is mounted there by then, as nobody sees the tree's own any more."""
+        target, is_directory = self._target(mount), isinstance(mount, Tmpfs) or mount.source.is_dir()
+        around = [other for other in self.mounts if target.startswith(f"{other.target}/")]
+        if around and isinstance(around[-1], Mount):
+            within = target[len(around[-1].target) :]
+            target = around[-1].target + self._made(around[-1].source, within, is_directory)
+        elif not around and not _is_own(target):
+            target = self._made(self.root, target, is_directory)
+        self.mounts.append(replace(mount, target=target))
+
+    def _made(self, root: Path, path: str, is_directory: bool) -> str:
+        [place] = self.stack.enter_context(mount_points(root, [(path, is_directory)]))
+        return place.path
+
+    def _target(self, mount: Mount | Tmpfs) -> str:
+        return mount.target if _is_own(mount.target) else resolve(self.root, mount.target).path
+
+
+def _is_own(target: str) -> bool:
+    return target.startswith(tuple(f"{own}/" for own in _OWN))
 
 
 def _check(process: Process, root: Path) -> None:

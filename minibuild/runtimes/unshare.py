@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from minibuild.errors import UnavailableError
-from minibuild.runtimes import probing
-from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process
+from minibuild.runtimes import limits, probing
+from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process, Tmpfs
 from minibuild.runtimes.cradle import Cradle
 from minibuild.runtimes.host import streams_for, which
 from minibuild.runtimes.program import Refusal, find_program
@@ -29,6 +29,7 @@ class UnshareRuntime:
     """Runs a process in namespaces of our own making."""
 
     name: ClassVar[str] = "unshare"
+    has_cgroups: ClassVar[bool] = False
 
     @classmethod
     def binary(cls) -> str | None:
@@ -42,6 +43,7 @@ class UnshareRuntime:
 
     def run(self, process: Process, root: Path, output: OutputLine, cancellation: Cancellation) -> int:
         """Runs a process whose root directory is the tree, by pivot_root(2)."""
+        limits.check(process, self.name, has_cgroups=self.has_cgroups)
         with ready_tree(process, root) as binds:
             program = find_program(root, process)
             if isinstance(program, Refusal):
@@ -60,6 +62,7 @@ class UnshareRuntime:
                     user=process.uid,
                     group=process.gid,
                     extra_groups=process.groups,
+                    preexec_fn=limits.setter(process.limits),
                     **streams_for(process),
                 )
             except OSError as error:
@@ -73,46 +76,51 @@ class _Inside:
 
     process: Process
     root: Path
-    binds: Sequence[Mount]
+    binds: Sequence[Mount | Tmpfs]
     capabilities: Sequence[int]
 
     def mount(self) -> None:
         """Mounts everything but /proc."""
         mounts.bind(self.root, self.root, MOUNT_ATTR_NODEV)
         device = self.root / "dev"
-        syscalls.mount("tmpfs", device, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=65536k")
+        if self.process.privileged:
+            mounts.bind("/dev", device)
+        else:
+            syscalls.mount("tmpfs", device, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=65536k")
         for name in ("pts", "shm", "mqueue"):
-            (device / name).mkdir()
+            (device / name).mkdir(exist_ok=True)
         options = "newinstance,ptmxmode=0666,mode=0620" + (",gid=5" if has_group(5) else "")
         syscalls.mount("devpts", device / "pts", "devpts", MS_NOSUID | MS_NOEXEC, options)
-        syscalls.mount("shm", device / "shm", "tmpfs", _QUIET, "mode=1777,size=65536k")
+        syscalls.mount("shm", device / "shm", "tmpfs", _QUIET, f"mode=1777,size={self.process.shm_size}")
         syscalls.mount("mqueue", device / "mqueue", "mqueue", _QUIET)
-        if self.process.network == "host" and not in_first_user_namespace():
-            mounts.bind("/sys", self.root / "sys", MOUNT_ATTR_RDONLY)
-        else:
-            syscalls.mount("sysfs", self.root / "sys", "sysfs", _QUIET | MS_RDONLY)
-        for name in DEVICES:
-            (device / name).touch()
-            mounts.bind(f"/dev/{name}", device / name)
-        for name, target in DEVICE_LINKS:
-            (device / name).symlink_to(target)
+        self._mount_sys()
+        if not self.process.privileged:
+            _make_devices(device)
         for bind in self.binds:
             self._bind(bind)
 
-    def _bind(self, bind: Mount) -> None:
+    def _mount_sys(self) -> None:
+        writable = self.process.privileged
+        if self.process.network == "host" and not in_first_user_namespace():
+            mounts.bind("/sys", self.root / "sys", 0 if writable else MOUNT_ATTR_RDONLY)
+        else:
+            syscalls.mount("sysfs", self.root / "sys", "sysfs", _QUIET | (0 if writable else MS_RDONLY))
+
+    def _bind(self, bind: Mount | Tmpfs) -> None:
         target = Path(f"{self.root}{bind.target}")
-        if bind.target.startswith("/dev/"):
+        is_directory = isinstance(bind, Tmpfs) or bind.source.is_dir()
+        if not os.path.lexists(target):  # in /dev, or in a tmpfs that was mounted just now
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.mkdir() if bind.source.is_dir() else target.touch()
-        mounts.bind(bind.source, target, MOUNT_ATTR_NODEV | (MOUNT_ATTR_RDONLY if bind.read_only else 0))
+            target.mkdir() if is_directory else target.touch()
+        if isinstance(bind, Tmpfs):
+            mounts.tmpfs(target, bind.size)
+        else:
+            mounts.bind(bind.source, target, MOUNT_ATTR_NODEV | (MOUNT_ATTR_RDONLY if bind.read_only else 0))
 
     def enter(self) -> None:
         """Covers what tells of the host, moves to the tree, and gives up what a container may not do."""
-        for path in MASKED_PATHS:
-            self._mask(f"{self.root}{path}")
-        for path in READ_ONLY_PATHS:
-            with suppress(FileNotFoundError):
-                mounts.bind(f"{self.root}{path}", f"{self.root}{path}", MOUNT_ATTR_RDONLY)
+        if not self.process.privileged:
+            self._cover()
         syscalls.sethostname(self.process.hostname)
         if self.process.network == "none":
             _raise_loopback()
@@ -122,11 +130,26 @@ class _Inside:
         os.chdir("/")
         capabilities.bound(self.process.capabilities, self.capabilities)
 
+    def _cover(self) -> None:
+        for path in MASKED_PATHS:
+            self._mask(f"{self.root}{path}")
+        for path in READ_ONLY_PATHS:
+            with suppress(FileNotFoundError):
+                mounts.bind(f"{self.root}{path}", f"{self.root}{path}", MOUNT_ATTR_RDONLY)
+
     def _mask(self, path: str) -> None:
         if os.path.isdir(path):
             syscalls.mount("tmpfs", path, "tmpfs", _QUIET | MS_RDONLY, "size=4k,nr_inodes=1")
         elif os.path.exists(path):
             mounts.bind("/dev/null", path, MOUNT_ATTR_RDONLY)
+
+
+def _make_devices(device: Path) -> None:
+    for name in DEVICES:
+        (device / name).touch()
+        mounts.bind(f"/dev/{name}", device / name)
+    for name, target in DEVICE_LINKS:
+        (device / name).symlink_to(target)
 
 
 def _raise_loopback() -> None:

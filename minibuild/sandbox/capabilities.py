@@ -59,6 +59,12 @@ def known() -> Sequence[int]:
     return range(int(Path("/proc/sys/kernel/cap_last_cap").read_text()) + 1)
 
 
+def ours() -> tuple[str, ...]:
+    """The names of those that we, and what we start, can have at all."""
+    numbers = (number for number in known() if syscalls.prctl(syscalls.PR_CAPBSET_READ, number))
+    return tuple(_NAMES[number] for number in numbers if number < len(_NAMES))
+
+
 def bound(names: Collection[str], known_numbers: Sequence[int]) -> None:
     """Sees to it that programs started by this thread can never have more than these capabilities, and inherit none
     as they are: root's programs get all of them, others' none.

@@ -152,6 +152,12 @@ def copied(source: str | Path, attributes: int = 0) -> Iterator[int]:
         os.close(copy)
 
 
+def tmpfs(target: str | Path, size: int = 0, mode: int = 0o1777) -> None:
+    """Mounts an empty directory in memory; ``size`` 0: half of it may fit in there."""
+    limit = f",size={size}" if size else ""
+    syscalls.mount("tmpfs", target, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, f"mode={mode:o}{limit}")
+
+
 def unmount(target: str | Path) -> None:
     """Takes away what is mounted at a path, at once for new comers, and for good when nobody uses it any more."""
     syscalls.umount(target, syscalls.MNT_DETACH)

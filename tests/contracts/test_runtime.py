@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import resource
 import shutil
 import signal
+import socket
+import stat
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -17,10 +22,11 @@ from typing import Any
 
 import pytest
 
-from minibuild.errors import ImageError
+from minibuild.errors import ImageError, UnavailableError
 from minibuild.events import Stream
-from minibuild.runtimes.base import DEFAULT_CAPABILITIES, Cancellation, Mount, Process, Runtime
+from minibuild.runtimes.base import DEFAULT_CAPABILITIES, Cancellation, Limit, Mount, Process, Runtime, Tmpfs
 from minibuild.runtimes.table import TABLE
+from minibuild.sandbox import capabilities
 from minibuild.snapshots.overlay import OverlaySnapshotter
 from tests.isolation import isolated
 from tests.machine import require
@@ -524,6 +530,118 @@ def test_a_link_of_the_image_leads_a_bind_to_its_place_inside(runtime: Runtime, 
 
     assert said(runtime, tree, "cat /run/systemd/resolv.conf /in/here", mounts=mounts) == "of the host\nof the host"
     assert not (tree / "run").exists()
+
+
+def test_a_tmpfs_is_empty_anybodys_and_no_bigger_than_it_says(runtime: Runtime, tree: Path) -> None:
+    (tree / "tmp/of-the-image").touch()
+    mounts = (Tmpfs("/tmp"), Tmpfs("/new/small", 64 << 10))
+    script = "ls -A /tmp; stat -c %a /tmp /new/small; touch /tmp/x; head -c 100000 /dev/zero > /new/small/x; "
+    script += "stat -c %s /new/small/x"
+
+    status, heard = shell(runtime, tree, script, mounts=mounts, uid=1000, gid=1000)
+
+    assert (status, [line for stream, line in heard.lines if stream == "stdout"]) == (0, ["1777", "1777", "65536"])
+    assert sorted(os.listdir(tree)) == ["bin", "tmp"]
+    assert os.listdir(tree / "tmp") == ["of-the-image"]
+
+
+def test_mounts_stand_in_one_another_whatever_their_order(runtime: Runtime, tree: Path, sources: Path) -> None:
+    (tree / "link").symlink_to("outer/memory")
+    mounts = (
+        Mount(sources / "file", "/outer/memory/deep/file"),
+        Mount(sources / "file", "/outer/new"),
+        Mount(sources / "directory", "/link/directory"),
+        Tmpfs("/outer/memory"),
+        Mount(sources, "/outer", read_only=False),
+    )
+    script = "cat /outer/memory/deep/file /outer/new /outer/memory/directory/inside /outer/file; ls /outer"
+
+    lines = said(runtime, tree, script, mounts=mounts).split()
+
+    assert " ".join(lines) == "of the host of the host inside of the host directory file memory new"
+    assert sorted(os.listdir(sources)) == ["directory", "file"]
+    assert sorted(os.listdir(tree)) == ["bin", "link", "tmp"]
+
+
+def test_a_link_in_what_is_bound_leads_a_mount_within_to_its_place_there(
+    runtime: Runtime, tree: Path, sources: Path
+) -> None:
+    (sources / "escape").symlink_to("/")
+    mounts = (Mount(sources, "/outer", read_only=False), Mount(sources / "file", "/outer/escape/etc/file"))
+
+    assert said(runtime, tree, "cat /outer/etc/file", mounts=mounts) == "of the host"
+    assert sorted(os.listdir(sources)) == ["directory", "escape", "file"]
+
+
+def test_a_socket_can_be_bound(runtime: Runtime, tree: Path, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server, short_path(tmp_path) as directory:
+        server.bind(f"{directory}/socket")
+
+        script = "test -S /run/agent/0 && echo a socket"
+        mounts = (Mount(tmp_path / "socket", "/run/agent/0"),)
+        assert said(runtime, tree, script, mounts=mounts) == "a socket"
+
+
+@contextmanager
+def short_path(directory: Path) -> Iterator[str]:
+    """A name of a directory that is short enough for a socket's."""
+    descriptor = os.open(directory, os.O_PATH)
+    yield f"/proc/self/fd/{descriptor}"
+    os.close(descriptor)
+
+
+# --- limits, privileges --------------------------------------------------------------------------------------------
+
+
+def test_shared_memory_has_the_size_that_is_asked_for(runtime: Runtime, tree: Path) -> None:
+    size = "df -k /dev/shm | awk 'NR == 2 { print $2 }'"
+    assert said(runtime, tree, size) == "65536"
+    assert said(runtime, tree, size, shm_size=8 << 20) == "8192"
+    assert said(runtime, tree, "stat -c %a /dev/shm; echo x > /dev/shm/x", uid=1000) == "1777"
+
+
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_limits_are_those_asked_for(runtime: Runtime, tree: Path, uid: int) -> None:
+    limits = (Limit("nofile", 64, 128), Limit("core", 0, 0), Limit("stack", 1 << 20, -1), Limit("cpu", 70, 80))
+    script = "awk '/open files|core file|stack size|cpu time/ { print $(NF-2), $(NF-1) }' /proc/self/limits"
+
+    lines = said(runtime, tree, script, limits=limits, uid=uid).split("\n")
+
+    assert sorted(lines) == ["0 0", "1048576 unlimited", "64 128", "70 80"]
+
+
+def test_a_limit_that_the_machine_cannot_give_is_an_error_that_says_how_much_it_can(
+    runtime: Runtime, tree: Path
+) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    with pytest.raises(UnavailableError, match=f"the limit nofile can't be 4000000000: .* is {hard}"):
+        shell(runtime, tree, "true", limits=(Limit("nofile", 10, 4_000_000_000),))
+
+
+def test_memory_is_limited_where_there_are_cgroups(runtime: Runtime, tree: Path) -> None:
+    script = "head -c 100m /dev/zero | tail | wc -c"
+    if not runtime.has_cgroups:
+        with pytest.raises(UnavailableError, match=f"{runtime.name} makes no cgroup"):
+            shell(runtime, tree, script, memory=32 << 20)
+        return
+
+    _, heard = shell(runtime, tree, f"{script}; exit 0", memory=32 << 20, processors=0.5)
+
+    assert ("stdout", str(100 << 20)) not in heard.lines
+    assert said(runtime, tree, script, memory=512 << 20) == str(100 << 20)
+
+
+def test_the_privileged_may_do_what_we_may(runtime: Runtime, tree: Path) -> None:
+    options = {"privileged": True, "capabilities": capabilities.ours()}
+    script = "mount -t tmpfs x /tmp && touch /tmp/x && awk '/CapEff/ { print $2 }' /proc/self/status"
+
+    [ours] = re.findall(r"CapBnd:\s*(\w+)", Path("/proc/self/status").read_text())
+    assert said(runtime, tree, script, **options) == ours
+    assert said(runtime, tree, "cat /proc/sys/vm/swappiness > /proc/sys/vm/swappiness; echo done", **options) == "done"
+    assert said(runtime, tree, "head -c 3 /dev/zero | wc -c; test -c /dev/ptmx; ls /dev/shm", **options) == "3"
+    devices = {name for name in os.listdir("/dev") if stat.S_ISBLK(os.lstat(f"/dev/{name}").st_mode)}
+    assert devices <= set(said(runtime, tree, "ls /dev", **options).split())
 
 
 @pytest.mark.parametrize("name", ["dev", "proc", "sys"])
