@@ -1,4 +1,4 @@
-"""The house keeps its plan: imports only go down, rooms on one line don't know each other, no file outgrows its sign."""
+"""The house keeps its plan: imports only go down, rooms on one line are strangers, no file outgrows its sign."""
 
 from __future__ import annotations
 

@@ -13,6 +13,8 @@ from minibuild.sandbox.userns import in_first_user_namespace
 # Daemons' programs live where a plain user's PATH doesn't look.
 _MORE = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin")
 
+_STREAMS = ("stdin", "stdout", "stderr")
+
 # In memory on every Linux, root's alone, and empty after a crash of the machine.
 _SCRATCH = Path("/run/minibuild")
 
@@ -42,13 +44,27 @@ def streams_for(process: Process) -> dict[str, Any]:
     """What subprocess.Popen is told of standard streams: ours for an interactive process, else pipes, and a session
     of its own, so that a terminal's Ctrl-C reaches us alone.
 
-    Its input is a pipe that ends at once, not /dev/null: crun gives that to the container's user, the host's own node.
+    crun gives the streams to the container's user, and with /dev/null the host's own node. So an input that ends at
+    once is a pipe, and where a stream of ours is /dev/null, the process has it by way of a read-only mount.
     """
     from subprocess import PIPE
 
     if process.interactive:
-        return {}
+        return {name: _null() for number, name in enumerate(_STREAMS) if _is_null(number)}
     return {"stdin": PIPE, "stdout": PIPE, "stderr": PIPE, "start_new_session": True}
+
+
+def _is_null(stream: int) -> bool:
+    with suppress(OSError):
+        return os.path.samestat(os.fstat(stream), os.stat(os.devnull))
+    return False
+
+
+def _null() -> int:
+    from minibuild.sandbox import mounts, syscalls
+
+    with mounts.copied(os.devnull, syscalls.MOUNT_ATTR_RDONLY) as mount:
+        return os.open(f"/proc/self/fd/{mount}", os.O_RDWR | os.O_CLOEXEC)
 
 
 def sweep_scratch() -> None:

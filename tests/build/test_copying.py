@@ -337,7 +337,7 @@ def test_chown_is_for_what_an_archive_names_and_chmod_for_nothing(context: Direc
 def test_an_archive_with_whiteouts_is_refused(context: DirectoryContext, tmp_path: Path) -> None:
     with tarfile.open(context.root / "a.tar", "w") as archive:
         archive.add(context.root / "f", ".wh.etc")
-    with pytest.raises(ContextError, match="a.tar can't be unpacked: it has a name that starts with .wh."):
+    with pytest.raises(ContextError, match=r"a.tar can't be unpacked: it has a name that starts with \.wh\."):
         unpacked(context, "a.tar", "/", tmp_path)
 
 

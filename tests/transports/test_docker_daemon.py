@@ -323,7 +323,7 @@ def test_a_daemon_that_wants_all_layers_gets_them_all(podman: Podman, store: Sto
 
 def test_a_daemon_that_is_down_is_one_clear_error(store: Store, image: Image, tmp_path: Path) -> None:
     exporter = open_exporter("docker", Place("", {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}, io.BytesIO()))
-    with pytest.raises(UnavailableError, match="no docker daemon answers at unix:.*none.sock") as raised:
+    with pytest.raises(UnavailableError, match=r"no docker daemon answers at unix:.*none\.sock") as raised:
         exporter.export(image, [APP], store, silent)
     assert "DOCKER_HOST" in raised.value.hint
     assert "type=docker,dest=FILE" in raised.value.hint
