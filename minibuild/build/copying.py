@@ -12,6 +12,7 @@ from minibuild.build.archives import Archive
 from minibuild.build.selecting import Content, Selected
 from minibuild.errors import ContextError
 from minibuild.instructions.effects import CopyFiles, InlineFile
+from minibuild.instructions.modes import SymbolicMode
 from minibuild.layers.entry import Change, Entry, Kind
 from minibuild.layers.tree import Tree, real_path
 
@@ -29,7 +30,7 @@ class Composition:
     tree: Tree
     now: int
     owner: Owner | None = None
-    mode: int | None = None
+    mode: int | SymbolicMode | None = None
     _changes: dict[str, Change] = field(default_factory=dict)
     _contents: dict[str, object] = field(default_factory=dict)
     _replaced: set[str] = field(default_factory=set)
@@ -93,7 +94,10 @@ class Composition:
             path = f"{root}/{selected.relative(entry)}" if root else selected.relative(entry)
             if entry.kind is Kind.DIRECTORY:
                 self._refuse_non_directory(path)
-                self._changes[path] = (self._as_copied(entry, path), None)
+                there = self._find(path) if entry.path in selected.passed else None
+                # As in BuildKit, one that is there for others' sake gives no more than its mode to one that exists.
+                made = self._as_copied(entry, path) if there is None else there._replace(mode=entry.mode)
+                self._changes[path] = (made, None)
             else:
                 if self._kind(path) is Kind.DIRECTORY:
                     raise ContextError(f"/{path} is a directory in the image, so no file can be copied over it")
@@ -156,8 +160,18 @@ class Composition:
 
     def _owned(self, entry: Entry) -> Entry:
         uid, gid = self.owner or (entry.uid, entry.gid)
-        mode = entry.mode if self.mode is None or entry.kind is Kind.SYMLINK else self.mode
-        return entry._replace(uid=uid, gid=gid, mode=mode)
+        return entry._replace(uid=uid, gid=gid, mode=self._mode(entry))
+
+    def _mode(self, entry: Entry) -> int:
+        match self.mode:
+            case _ if entry.kind is Kind.SYMLINK:
+                return entry.mode
+            case None:
+                return entry.mode
+            case int(mode):
+                return mode
+            case changes:
+                return changes.applied_to(entry.mode, is_directory=entry.kind is Kind.DIRECTORY)
 
     def _make_parents(self, path: str) -> None:
         """A layer names every parent of what it changes: without that, loaders make them up with modes of their
@@ -174,8 +188,9 @@ class Composition:
             at = path.find("/", at + 1)
 
     def _make(self, path: str, mtime: int | None = None) -> None:
-        made_at = self.now if mtime is None else mtime
-        self._changes[path] = (self._owned(Entry(path, Kind.DIRECTORY, mode=0o755, mtime=made_at)), None)
+        made = self._owned(Entry(path, Kind.DIRECTORY, mtime=self.now if mtime is None else mtime))
+        # As in BuildKit, an octal mode is for directories made on the way too, changes to a mode are not.
+        self._changes[path] = (made._replace(mode=self.mode if isinstance(self.mode, int) else 0o755), None)
 
     def _keep(self, path: str) -> None:
         existing = self.tree.find(path, follow=False) if path and path not in self._changes else None

@@ -8,11 +8,12 @@ however many patterns there are and whatever they look like. Source: moby/patter
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 
-from minibuild.build.ignore_patterns import Automaton, Rule, parse_rules
+from minibuild.build.ignore_patterns import Automaton, Rule, parse_rules, rules_of
 from minibuild.source import Source
 
 
@@ -50,6 +51,11 @@ class IgnoreFile:
     def parse(cls, source: Source) -> IgnoreFile:
         """Raises ContextError with every pattern that is none."""
         return cls(source, parse_rules(source))
+
+    @classmethod
+    def of(cls, patterns: Iterable[str]) -> IgnoreFile:
+        """The rules that patterns make which stand in no file; raises ContextError with those that are none."""
+        return cls(Source("", ""), rules_of(patterns))
 
     def excludes(self, path: str) -> bool:
         """Whether the path is left out."""

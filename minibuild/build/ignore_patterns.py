@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
@@ -68,6 +68,19 @@ def parse_rules(source: Source) -> tuple[Rule, ...]:
         except ValueError as error:
             at = start + line.index(text)
             errors.append(ContextError(str(error), span=source.span(at, at + len(text))))
+    if errors:
+        raise ContextError.together(errors)
+    return tuple(rules)
+
+
+def rules_of(patterns: Iterable[str]) -> tuple[Rule, ...]:
+    """The rules of patterns by themselves, numbered from 1; raises ContextError with those that are none."""
+    rules, errors = [], []
+    for number, pattern in enumerate(patterns, 1):
+        try:
+            rules.append(_rule(pattern, number))
+        except ValueError as error:
+            errors.append(ContextError(str(error)))
     if errors:
         raise ContextError.together(errors)
     return tuple(rules)

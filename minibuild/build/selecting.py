@@ -8,9 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from minibuild.build.matching import FileTree, has_wildcards, is_pattern, match
+from minibuild.build.filtering import content_of, matched_in
+from minibuild.build.ignore import IgnoreFile
+from minibuild.build.matching import FileTree, Match, has_wildcards, is_pattern
+from minibuild.build.matching import match as match_pattern
 from minibuild.errors import ContextError, Finding, blame
-from minibuild.instructions.effects import CopyFiles, SourcePath
+from minibuild.instructions.effects import (
+    CopyFiles,
+    CopySource,
+    FromContext,
+    SourcePath,
+    SourceRepository,
+    SourceUrl,
+)
 from minibuild.layers.entry import Entry, Kind, Opener
 
 
@@ -22,17 +32,22 @@ class Content(NamedTuple):
     identity: object
 
 
+def _nothing_fetched(source: SourceUrl | SourceRepository) -> tuple[FileTree, str]:
+    raise ContextError("ADD of a URL or a git repository is not supported yet", span=source.span)
+
+
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """One path that a source matched: ``entry`` is what it resolved to, ``below`` what a directory holds, in path
-    order.
+    """One path that a source matched: ``entry`` is what it resolved to, ``below`` what is copied of what a directory
+    holds, in path order; ``passed`` are the paths among those of directories that are there for others' sake.
     """
 
-    source: SourcePath
+    source: CopySource
     path: str
     entry: Entry
     below: tuple[Entry, ...]
     tree: FileTree
+    passed: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -56,25 +71,94 @@ def select(
     *,
     explain_absence: Callable[[str], str],
     report: Callable[[Finding], None],
+    fetch: Callable[[SourceUrl | SourceRepository], tuple[FileTree, str]] = _nothing_fetched,
     absent: str = "is not in the context",
 ) -> tuple[Selected, ...]:
     """What the effect's sources match, in their order.
 
     A wildcard that matches nothing is reported and takes nothing; a plain path that isn't there raises ContextError
-    with the hint that ``explain_absence`` gives.
+    with the hint that ``explain_absence`` gives. ``fetch`` answers where the files of a URL or a repository are: a
+    tree, and their path in it.
     """
-    selected: list[Selected] = []
-    for source in effect.sources:
-        with blame(source.span):
-            found = match(tree, source.pattern)
-            if not found and has_wildcards(source.pattern):
-                report(Finding("NoMatch", f"{source.pattern} matches nothing, so nothing is copied", source.span))
-            elif not found:
-                raise ContextError(f"{source.pattern} {absent}", hint=explain_absence(source.pattern))
-        selected += [Selected(source, path, entry, _below(tree, entry), tree) for path, entry in found]
-    if len(selected) > 1 and not effect.destination.endswith("/"):
-        raise _too_many(effect, selected)
-    return tuple(selected)
+    return _Selection(effect, tree, explain_absence, report, fetch, absent).select()
+
+
+@dataclass(frozen=True, slots=True)
+class _Selection:
+    """What ``select`` was asked."""
+
+    effect: CopyFiles
+    tree: FileTree
+    explain_absence: Callable[[str], str]
+    report: Callable[[Finding], None]
+    fetch: Callable[[SourceUrl | SourceRepository], tuple[FileTree, str]]
+    absent: str
+
+    def select(self) -> tuple[Selected, ...]:
+        selected: list[Selected] = []
+        for source in self.effect.sources:
+            with blame(source.span):
+                match source:
+                    case SourcePath() if self.effect.keeps_parents:
+                        selected += self._with_parents(source)
+                    case SourcePath():
+                        found = match_pattern(self.tree, source.pattern)
+                        self._check_found(source, source.pattern, is_found=bool(found))
+                        selected += [one for path, entry in found for one in self._one(source, path, entry, self.tree)]
+                    case SourceUrl() | SourceRepository():
+                        tree, path = self.fetch(source)
+                        entry = tree.find(path)
+                        assert entry is not None
+                        selected += self._one(source, path, entry, tree)
+        if len(selected) > 1 and not self.effect.destination.endswith("/"):
+            raise _too_many(self.effect, selected)
+        return tuple(selected)
+
+    def _one(self, source: CopySource, path: str, entry: Entry, tree: FileTree) -> list[Selected]:
+        excluded = self.effect.excluded
+        if entry.kind is Kind.DIRECTORY:
+            below, passed = content_of(tree, entry, excluded)
+            return [Selected(source, path, entry, below, tree, passed)]
+        name = path.rpartition("/")[2]
+        # BuildKit's documentation says so; BuildKit itself asks only for what is below a directory.
+        if excluded and IgnoreFile.of(excluded).excludes(name):
+            self.report(Finding("NoMatch", f"{path} is left out by --exclude", source.span))
+            return []
+        return [Selected(source, path, entry, (), tree)]
+
+    def _with_parents(self, source: SourcePath) -> list[Selected]:
+        root = self.tree.find("")
+        assert root is not None
+        pivots = match_pattern(self.tree, source.pivot) if source.pivot else [Match("", root)]
+        selected, is_found = [], False
+        for path, entry in pivots:
+            if entry.kind is not Kind.DIRECTORY:
+                continue
+            is_found = is_found or bool(matched_in(self.tree, entry, source.pattern, ()).below or not source.pattern)
+            below, passed = matched_in(self.tree, entry, source.pattern, self.effect.excluded)
+            if below or not source.pattern:
+                selected.append(Selected(source, path, entry, below, self.tree, passed))
+        whole = "/".join(filter(None, (source.pivot, source.pattern)))
+        self._check_found(source, whole, is_found=is_found)
+        return selected
+
+    def _check_found(self, source: SourcePath, pattern: str, *, is_found: bool) -> None:
+        if is_found:
+            return
+        if has_wildcards(pattern):
+            self.report(Finding("NoMatch", f"{pattern} matches nothing, so nothing is copied", source.span))
+        elif source.is_clamped and isinstance(self.effect.origin, FromContext):
+            raise ContextError(
+                f"{source.span.text if source.span else pattern} is outside the context",
+                hint="name the directory: --build-context NAME=DIRECTORY and COPY --from=NAME, or build from above it",
+            )
+        else:
+            raise ContextError(f"{pattern} {self.absent}", hint=self._hint(pattern))
+
+    def _hint(self, path: str) -> str:
+        if self.effect.keeps_parents and self.tree.find(path) is not None:
+            return "a directory on the way is a symlink, and --parents follows none: leave the flag out, or name it"
+        return self.explain_absence(path)
 
 
 def _too_many(effect: CopyFiles, selected: Sequence[Selected]) -> ContextError:
@@ -86,20 +170,20 @@ def _too_many(effect: CopyFiles, selected: Sequence[Selected]) -> ContextError:
     )
 
 
-def _below(tree: FileTree, entry: Entry) -> tuple[Entry, ...]:
-    return tuple(tree.walk(entry.path)) if entry.kind is Kind.DIRECTORY else ()
-
-
 def fingerprint(selection: Sequence[Selected], digest: Callable[[Selected, Entry], str]) -> list[list[object]]:
     """What of the files a key depends on, one row a path: never times, and of the place only what shows in the
     result.
     """
     rows: list[list[object]] = []
     for selected in selection:
-        name = selected.name if selected.entry.kind is not Kind.DIRECTORY or is_pattern(selected.source.pattern) else ""
+        name = selected.name if selected.entry.kind is not Kind.DIRECTORY or _is_pattern(selected.source) else ""
         rows.append(_row(selected, selected.entry, name, digest))
         rows += (_row(selected, entry, f"{name}/{selected.relative(entry)}", digest) for entry in selected.below)
     return rows
+
+
+def _is_pattern(source: CopySource) -> bool:
+    return isinstance(source, SourcePath) and is_pattern(source.pivot or source.pattern)
 
 
 def _row(selected: Selected, entry: Entry, path: str, digest: Callable[[Selected, Entry], str]) -> list[object]:

@@ -19,7 +19,16 @@ from minibuild.build.journal import Activity
 from minibuild.build.rootfs import chained
 from minibuild.build.selecting import Selected
 from minibuild.errors import blame
-from minibuild.instructions.effects import CopyFiles, FromContext, FromStage, MakeDirectory, RunCommand
+from minibuild.instructions.effects import (
+    CopyFiles,
+    FromContext,
+    FromStage,
+    MakeDirectory,
+    RunCommand,
+    SourcePath,
+    SourceRepository,
+    SourceUrl,
+)
 from minibuild.layers.entry import Change
 from minibuild.layers.tree import Tree
 from minibuild.oci import Digest, History, Image
@@ -118,7 +127,17 @@ class StageBuild:
     def _key_by_name(self, effect: CopyFiles) -> tuple[Key, ...]:
         """The key that knows files by where they come from; none for files that only tell themselves."""
         named = self.engine.origins.name(effect.origin)
-        return () if named is None else (step_key(self.key, _anywhere(effect), {"origin": named}),)
+        return () if named is None else (self._copy_key(effect, {"origin": named}),)
+
+    def _copy_key(self, effect: CopyFiles, inputs: Mapping[str, object]) -> Key:
+        """A layer that stands alone has a key without a parent, but with what the parent's accounts make of a name."""
+        if not effect.stands_alone:
+            return step_key(self.key, _anywhere(effect), inputs)
+        owner = self._owner(effect)
+        return step_key("", _anywhere(effect), inputs if owner is None else {**inputs, "owner": list(owner)})
+
+    def _owner(self, effect: CopyFiles) -> tuple[int, int] | None:
+        return None if effect.owner is None else accounts_of(self.tree()).owner(effect.owner)
 
     def _is_known_by_name(self, step: Step, effect: CopyFiles) -> bool:
         keys = self._key_by_name(effect) if self.engine.may_stay_unbuilt(effect.origin) else ()
@@ -131,7 +150,7 @@ class StageBuild:
         by_name = self._key_by_name(effect)
         if self._is_known_by_name(step, effect) and self._find(step, by_name, activity):
             return
-        by_files = step_key(self.key, _anywhere(effect), {"files": self.engine.origins.rows(step, effect, activity)})
+        by_files = self._copy_key(effect, {"files": self.engine.origins.rows(step, effect, activity)})
         if not self._find(step, (by_files, *by_name), activity):
             selection = self.engine.origins.selection(step, effect)
             self._keep(step, self._copy(effect, selection, activity), (by_files, *by_name))
@@ -139,7 +158,9 @@ class StageBuild:
     def _record(self, step: Step, key: str) -> Record | None:
         """What the cache has of a key on this very parent; where that is nothing, a layer to write is to come."""
         records, record = self.engine.store.records, None
-        if self.uses_cache and (not self._is_writing() or records.has(key)):
+        if self.uses_cache and _stands_alone(step):
+            record = records.find(key, ())
+        elif self.uses_cache and (not self._is_writing() or records.has(key)):
             self._settle(wait=True)
             record = records.find(key, self.image.config.diff_ids)
         if record is None:
@@ -153,14 +174,19 @@ class StageBuild:
             return False
         activity.outcome = "cached"
         self.cached += 1
-        self.key = record.result or record.key
+        self.key = self._key_after(step, record.result or record.key)
         chain = record.chain or self._chain_after(record.layer.diff_id)
         self._done(_Unsettled(step, ChainedLayer.of(chain, record.layer), record.created, tuple(keys[1:])))
         return True
 
     def _keep(self, step: Step, layer: ChainedLayer, keys: tuple[Key, ...]) -> None:
-        self.key = keys[0][0]
+        self.key = self._key_after(step, keys[0][0])
         self._done(_Unsettled(step, layer, self.engine.created, keys))
+
+    def _key_after(self, step: Step, key: str) -> str:
+        """What names the tree that the step left: a layer that stands alone does so only together with its parent."""
+        assert step.effect is not None
+        return step_key(self.key, step.effect, {"layer": key})[0] if _stands_alone(step) else key
 
     def _done(self, done: _Unsettled) -> None:
         if done.layer is not None:
@@ -183,13 +209,14 @@ class StageBuild:
             self.engine.store.put_image(self.image)
             for key, parts in done.keys:
                 assert done.layer is not None
+                stands_alone = _stands_alone(done.step)
                 self.engine.store.records.put(
                     Record(
                         key=key,
                         parts=parts,
                         layer=layer,
-                        chain=done.layer.chain,
-                        parent_diff_ids=below,
+                        chain="" if stands_alone else done.layer.chain,
+                        parent_diff_ids=() if stands_alone else below,
                         created=done.created,
                         place=f"{self.name} {done.step.number}",
                         result=done.keys[0][0],
@@ -225,13 +252,18 @@ class StageBuild:
         return self._composed(composition.changes())
 
     def _copy(self, effect: CopyFiles, selection: Sequence[Selected], activity: Activity) -> ChainedLayer:
-        tree = self.tree()
-        owner = None if effect.owner is None else accounts_of(tree).owner(effect.owner)
-        composition = Composition(tree, self.engine.made_at(self.image), owner=owner, mode=effect.mode)
+        if effect.stands_alone:
+            # Neither what is below nor its age may show.
+            epoch = self.engine.request.source_date_epoch
+            tree, made_at = Tree((), self.engine.store.open_tar), _newest(selection) if epoch is None else epoch
+        else:
+            tree, made_at = self.tree(), self.engine.made_at(self.image)
+        composition = Composition(tree, made_at, owner=self._owner(effect), mode=effect.mode)
+        scratch = self.engine.store.scratch
         with ExitStack() as stack:
             unpacked = [
-                stack.enter_context(archives.opened(selected, self.engine.store.scratch)) if effect.unpacks else None
-                for selected in selection
+                stack.enter_context(archives.opened(one, scratch)) if _is_unpacked(effect, one) else None
+                for one in selection
             ]
             composition.copy(effect, selection, unpacked)
             return self._composed(_metered(composition.changes(), activity))
@@ -245,6 +277,26 @@ class StageBuild:
 def _anywhere(effect: CopyFiles) -> CopyFiles:
     # Whence files come is told by a key's inputs: the same files from elsewhere are the same step.
     return replace(effect, origin=FromContext())
+
+
+def _stands_alone(step: Step) -> bool:
+    return isinstance(step.effect, CopyFiles) and step.effect.stands_alone
+
+
+def _newest(selection: Sequence[Selected]) -> int:
+    return max((entry.mtime for one in selection for entry in (one.entry, *one.below)), default=0)
+
+
+def _is_unpacked(effect: CopyFiles, selected: Selected) -> bool:
+    match selected.source:
+        case SourcePath():
+            return effect.unpacks
+        case SourceUrl(unpacks=unpacks):
+            return unpacks
+        case SourceRepository():
+            return False
+        case other:
+            assert_never(other)
 
 
 def _metered(changes: Sequence[Change], activity: Activity) -> Iterator[Change]:

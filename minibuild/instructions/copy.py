@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
@@ -15,15 +14,13 @@ from minibuild.instructions.base import StageState, body_of
 from minibuild.instructions.effects import CopyFiles, FromContext, InlineFile, Origin, SourcePath
 from minibuild.instructions.flags import FlagKind, Flags
 from minibuild.instructions.heredocs import content_of, file_name
+from minibuild.instructions.modes import SymbolicMode
 from minibuild.instructions.origin import origin_of
+from minibuild.instructions.sources import Wishes, is_remote
 
 _COMMON: dict[str, FlagKind] = {"chown": "word", "chmod": "word", "link": "claim", "exclude": "list"}
 _COPY_FLAGS: dict[str, FlagKind] = {"from": "word", **_COMMON, "parents": "claim"}
 _ADD_FLAGS: dict[str, FlagKind] = {**_COMMON, "checksum": "word", "keep-git-dir": "claim", "unpack": "claim"}
-_REMOTE = re.compile(r"(?:https?|git|ssh)://|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:", re.IGNORECASE)
-_CHECKSUM = re.compile(r"sha256:[a-f0-9]{64}|[a-f0-9]{7,64}")
-_EXCLUDE_HINT = "leave the files out by .dockerignore"
-_LINK_HINT = "leave the flag out: the files are the same, the layer only depends on those below"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +32,12 @@ class Transfer:
     destination: Text
     chown: Text | None
     chmod: Text | None
+    excluded: tuple[Text, ...]
+    stands_alone: bool
+    wishes: Wishes
 
     @classmethod
-    def of(cls, statement: Statement, flags: Flags) -> Transfer:
+    def of(cls, statement: Statement, flags: Flags, wishes: Wishes) -> Transfer:
         """The sources and the destination of a body; raises DockerfileError where it has too few."""
         body = body_of(statement, "a source and a destination")
         words = split_words(body) if statement.arguments is None else statement.arguments
@@ -57,12 +57,31 @@ class Transfer:
             destination=destination,
             chown=flags.word("chown"),
             chmod=flags.word("chmod"),
+            excluded=flags.words("exclude"),
+            stands_alone=flags.claim("link"),
+            wishes=wishes,
         )
 
     def effect(self, state: StageState, origin: Origin, unpacks: bool) -> CopyFiles:
         """The files that the words mean in a state."""
+        destination = self._destination(state)
+        return CopyFiles(
+            sources=self.wishes.sources(state, self.sources),
+            destination=destination,
+            origin=origin,
+            inline=tuple(InlineFile(document.name, content_of(document, state)) for document in self.documents),
+            owner=_owner(state, self.chown),
+            mode=_mode(state, self.chmod),
+            unpacks=unpacks,
+            keeps_parents=self.wishes.keeps_parents,
+            # As in BuildKit, variables are not replaced in them.
+            excluded=tuple(pattern.value for pattern in self.excluded),
+            stands_alone=self.stands_alone,
+        )
+
+    def _destination(self, state: StageState) -> str:
         destination = state.expand(self.destination)
-        is_directory = destination in ("", ".") or destination.endswith(("/", "/."))
+        is_directory = self.wishes.keeps_parents or destination in ("", ".") or destination.endswith(("/", "/."))
         if not is_directory and len(self.sources) + len(self.documents) > 1:
             raise DockerfileError(
                 f"several sources want a directory for their destination, got '{destination}'",
@@ -70,15 +89,7 @@ class Transfer:
                 hint=f"end it with a slash: {destination}/",
             )
         absolute = state.absolute(destination)
-        return CopyFiles(
-            sources=tuple(_source(state, word) for word in self.sources),
-            destination=absolute + "/" if is_directory and absolute != "/" else absolute,
-            origin=origin,
-            inline=tuple(InlineFile(document.name, content_of(document, state)) for document in self.documents),
-            owner=_owner(state, self.chown),
-            mode=_mode(state, self.chmod),
-            unpacks=unpacks,
-        )
+        return absolute + "/" if is_directory and absolute != "/" else absolute
 
     def describe(self, keyword: str, state: StageState) -> str:
         """The line in the history: words expanded, paths as they were given."""
@@ -87,12 +98,14 @@ class Transfer:
         ]
         sources = [state.expand(source) for source in self.sources]
         documents = [f"<<{document.name}" for document in self.documents]
-        return " ".join([keyword, *flags, *sources, *documents, state.expand(self.destination), "# buildkit"])
+        parents = ["--parents"] if self.wishes.keeps_parents else []
+        return " ".join([keyword, *parents, *flags, *sources, *documents, state.expand(self.destination), "# buildkit"])
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """``COPY [--from=F] [--chown=U[:G]] [--chmod=M] source… destination``, or the same as a JSON array.
+    """``COPY [--from=F] [--chown=U[:G]] [--chmod=M] [--link] [--parents] [--exclude=P]… source… destination``, or the
+    same as a JSON array.
 
     Sources come from the context, a stage, or another image; ``<<NAME`` is a file whose content stands below. A
     directory's *contents* are copied. Source: Dockerfile reference, COPY.
@@ -105,13 +118,10 @@ class Copy:
     @classmethod
     def parse(cls, statement: Statement) -> Self:
         flags = Flags.of(statement, _COPY_FLAGS)
-        flags.refuse("link", "COPY", _LINK_HINT)
-        flags.refuse("parents", "COPY", "name the directory again in the destination")
-        flags.refuse("exclude", "COPY", _EXCLUDE_HINT)
-        transfer = Transfer.of(statement, flags)
+        transfer = Transfer.of(statement, flags, Wishes(keeps_parents=flags.claim("parents")))
         for source in transfer.sources:
-            if _REMOTE.match(source.value):
-                raise DockerfileError(f"COPY takes no URL, got '{source}'", span=source.span, hint=_REMOTE_HINT)
+            if is_remote(source.value):
+                raise _no_url(source, source.value)
         return cls(transfer, flags.word("from"))
 
     def configure(self, state: StageState) -> StageState:
@@ -119,7 +129,11 @@ class Copy:
 
     def effect(self, state: StageState) -> CopyFiles:
         origin = FromContext() if self.origin is None else origin_of(self.origin, state)
-        return self.transfer.effect(state, origin, unpacks=False)
+        effect = self.transfer.effect(state, origin, unpacks=False)
+        for word, source in zip(self.transfer.sources, effect.sources, strict=True):
+            if not isinstance(source, SourcePath):
+                raise _no_url(word, state.expand(word))
+        return effect
 
     def describe(self, state: StageState) -> str:
         return self.transfer.describe("COPY", state)
@@ -127,8 +141,8 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """``ADD [--chown=U[:G]] [--chmod=M] [--unpack=false] source… destination``: COPY from the context that unpacks
-    archives.
+    """``ADD [--chown=U[:G]] [--chmod=M] [--link] [--exclude=P]… [--checksum=C] [--keep-git-dir] [--unpack=B] source…
+    destination``: COPY from the context, from URLs and git repositories, that unpacks archives of the context.
 
     Source: Dockerfile reference, ADD.
     """
@@ -140,16 +154,12 @@ class Add:
     @classmethod
     def parse(cls, statement: Statement) -> Self:
         flags = Flags.of(statement, _ADD_FLAGS)
-        _check_checksum(flags.word("checksum"))
-        flags.refuse("link", "ADD", _LINK_HINT)
-        flags.refuse("exclude", "ADD", _EXCLUDE_HINT)
-        flags.refuse("checksum", "ADD", _REMOTE_HINT)
-        flags.refuse("keep-git-dir", "ADD", _REMOTE_HINT)
-        transfer = Transfer.of(statement, flags)
-        for source in transfer.sources:
-            if _REMOTE.match(source.value):
-                raise _remote(source)
-        return cls(transfer, flags.claim("unpack", unsaid=True))
+        wishes = Wishes(
+            checksum=flags.word("checksum"),
+            unpacks=flags.claim("unpack") if "unpack" in flags.given else None,
+            keeps_git_directory=flags.claim("keep-git-dir") if "keep-git-dir" in flags.given else None,
+        )
+        return cls(Transfer.of(statement, flags, wishes), flags.claim("unpack", unsaid=True))
 
     def configure(self, state: StageState) -> StageState:
         return state
@@ -161,25 +171,8 @@ class Add:
         return self.transfer.describe("ADD", state)
 
 
-_REMOTE_HINT = "fetch it into the context before the build, or by a RUN"
-
-
-def _remote(source: Text) -> DockerfileError:
-    return DockerfileError("ADD of a URL or a git repository is not supported yet", span=source.span, hint=_REMOTE_HINT)
-
-
-def _source(state: StageState, word: Text) -> SourcePath:
-    path = state.expand(word)
-    if not path:
-        raise DockerfileError(
-            f"source '{word}' is empty once its variables are replaced",
-            span=word.span,
-            hint="write . to copy the whole context",
-        )
-    if _REMOTE.match(path):
-        raise _remote(word)
-    # Like a chroot: a leading "/" and a ".." above the root both mean the root.
-    return SourcePath(posixpath.normpath("/" + path).lstrip("/"), word.span)
+def _no_url(source: Text, words: str) -> DockerfileError:
+    return DockerfileError(f"COPY takes no URL, got '{words}'", span=source.span, hint="ADD does")
 
 
 def _owner(state: StageState, text: Text | None) -> str | None:
@@ -192,7 +185,7 @@ def _owner(state: StageState, text: Text | None) -> str | None:
     return owner.removesuffix(":") or None
 
 
-def _mode(state: StageState, text: Text | None) -> int | None:
+def _mode(state: StageState, text: Text | None) -> int | SymbolicMode | None:
     if text is None:
         return None
     mode = state.expand(text)
@@ -200,17 +193,11 @@ def _mode(state: StageState, text: Text | None) -> int | None:
         return None
     if re.fullmatch(r"[0-7]+", mode) and int(mode, 8) <= 0o7777:
         return int(mode, 8)
-    if re.fullmatch(r"[ugoa]*[-+=][ugorwxXst]*(?:[,+=-][ugoarwxXst+=-]*)*", mode):
-        raise DockerfileError(
-            f"a symbolic --chmod is not supported yet, got '{mode}'",
-            span=text.span,
-            hint="write the mode in octal: 755",
-        )
+    symbolic = SymbolicMode.parse(mode)
+    if symbolic is not None:
+        return symbolic
     raise DockerfileError(
-        f"--chmod wants an octal mode, got '{mode}'", span=text.span, hint="write it as 755 or 0644, at most 7777"
+        f"--chmod wants an octal or symbolic mode, got '{mode}'",
+        span=text.span,
+        hint="write it as 755 or 0644, at most 7777, or as u=rwX,go=rX",
     )
-
-
-def _check_checksum(text: Text | None) -> None:
-    if text is not None and "$" not in text.value and not _CHECKSUM.fullmatch(text.value):
-        raise DockerfileError(f"--checksum wants sha256: and 64 hexadecimal digits, got '{text}'", span=text.span)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from minibuild.instructions.modes import SymbolicMode
 from minibuild.source import Span
 
 Variables: TypeAlias = tuple[tuple[str, str], ...]
@@ -143,10 +144,44 @@ RunMount: TypeAlias = BindMount | CacheMount | TmpfsMount | SecretMount | SshMou
 
 @dataclass(frozen=True, slots=True)
 class SourcePath:
-    """A path or pattern, relative to its origin's root: no leading ``/`` and no ``..``; "" is the root itself."""
+    """A path or pattern, relative to its origin's root: no leading ``/`` and no ``..``; "" is the root itself.
+
+    Where paths are kept (``--parents``) they are kept from ``pivot`` on, itself a path or pattern of directories, and
+    ``pattern`` is relative to it and may hold ``**``. ``is_clamped``: as written it led out of the root.
+    """
 
     pattern: str
     span: Span | None = field(default=None, compare=False, repr=False)
+    pivot: str = ""
+    is_clamped: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceUrl:
+    """A file to download. ``checksum`` is ``sha256:…`` of what it must hold, "" for anything; ``unpacks``: an archive
+    is unpacked.
+    """
+
+    url: str
+    span: Span | None = field(default=None, compare=False, repr=False)
+    checksum: str = ""
+    unpacks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRepository:
+    """A commit's files out of a git repository: ``words`` name it as they were written, with their ``#`` or ``?``.
+
+    ``keeps_git_directory`` is None where nothing was said; ``checksum`` is how the commit's name must begin.
+    """
+
+    words: str
+    span: Span | None = field(default=None, compare=False, repr=False)
+    checksum: str = ""
+    keeps_git_directory: bool | None = None
+
+
+CopySource: TypeAlias = SourcePath | SourceUrl | SourceRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,17 +189,22 @@ class CopyFiles:
     """Copy files into the tree.
 
     ``destination`` is absolute; a ``/`` at its end says that it is a directory. ``owner`` (``user[:group]``, names
-    or numbers) and ``mode`` (permission bits) are None where nothing was said. ``unpacks``: archives from the
-    context are unpacked, as ADD does.
+    or numbers) and ``mode`` (permission bits, or how to change them) are None where nothing was said. ``unpacks``:
+    archives from the context are unpacked, as ADD does. ``keeps_parents``: paths are made anew below the destination.
+    ``excluded`` are patterns of an ignore file, relative to what is copied. ``stands_alone``: the layer is the same
+    whatever it is put upon, so nothing below is looked at.
     """
 
-    sources: tuple[SourcePath, ...]
+    sources: tuple[CopySource, ...]
     destination: str
     origin: Origin = FromContext()
     inline: tuple[InlineFile, ...] = ()
     owner: str | None = None
-    mode: int | None = None
+    mode: int | SymbolicMode | None = None
     unpacks: bool = False
+    keeps_parents: bool = False
+    excluded: tuple[str, ...] = ()
+    stands_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

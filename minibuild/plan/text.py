@@ -13,6 +13,7 @@ from minibuild.instructions.effects import (
     BindMount,
     CacheMount,
     CopyFiles,
+    CopySource,
     Effect,
     FromContext,
     FromImage,
@@ -23,9 +24,13 @@ from minibuild.instructions.effects import (
     RunCommand,
     RunMount,
     SecretMount,
+    SourcePath,
+    SourceRepository,
+    SourceUrl,
     SshMount,
     TmpfsMount,
 )
+from minibuild.instructions.modes import SymbolicMode
 from minibuild.oci import ContainerConfig
 from minibuild.oci.config import Healthcheck
 from minibuild.plan.steps import Plan, Stage, Step
@@ -127,11 +132,38 @@ def _owned(mount: CacheMount | SecretMount | SshMount) -> str:
 def _copy(effect: CopyFiles) -> Iterator[str]:
     origin = _origin(effect.origin)
     owner = "" if effect.owner is None else f" owned by {effect.owner}"
-    mode = "" if effect.mode is None else f" with mode {effect.mode:04o}"
-    unpacks = ", unpacking archives" if effect.unpacks else ""
-    sources = _list(source.pattern for source in effect.sources)
-    yield f"copy {sources} from {origin} to {effect.destination}{owner}{mode}{unpacks}"
+    mode = "" if effect.mode is None else f" with mode {_mode(effect.mode)}"
+    has_paths = any(isinstance(source, SourcePath) for source in effect.sources) or not effect.sources
+    claims = [
+        *(["unpacking archives"] if effect.unpacks and has_paths else []),
+        *(["keeping parents"] if effect.keeps_parents else []),
+        *([f"but {_list(effect.excluded)}"] if effect.excluded else []),
+        *(["as a layer that stands alone"] if effect.stands_alone else []),
+    ]
+    sources = _list(map(_source, effect.sources))
+    yield ", ".join([f"copy {sources} from {origin} to {effect.destination}{owner}{mode}", *claims])
     yield from map(_inline, effect.inline)
+
+
+def _source(source: CopySource) -> str:
+    match source:
+        case SourcePath():
+            return f"{source.pivot}/./{source.pattern}" if source.pivot else source.pattern
+        case SourceUrl():
+            return " ".join([source.url, *(["unpacked"] if source.unpacks else []), *_checksum(source)])
+        case SourceRepository():
+            git = ["with .git"] if source.keeps_git_directory else []
+            return " ".join([source.words, *git, *_checksum(source)])
+        case _:
+            assert_never(source)
+
+
+def _checksum(source: SourceUrl | SourceRepository) -> list[str]:
+    return [f"which is {source.checksum}"] if source.checksum else []
+
+
+def _mode(mode: int | SymbolicMode) -> str:
+    return f"{mode:04o}" if isinstance(mode, int) else str(mode)
 
 
 def _origin(origin: Origin) -> str:

@@ -4,7 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from minibuild.instructions.effects import CopyFiles, FromContext, FromImage, FromStage, InlineFile, SourcePath
+from minibuild.instructions.effects import (
+    CopyFiles,
+    FromContext,
+    FromImage,
+    FromStage,
+    InlineFile,
+    SourcePath,
+    SourceRepository,
+    SourceUrl,
+)
+from minibuild.instructions.modes import SymbolicMode
 from minibuild.oci import ContainerConfig
 from tests.instructions.reading import error, findings, history, read, state
 
@@ -102,13 +112,13 @@ def test_an_owner_or_a_mode_that_comes_out_empty_is_not_said() -> None:
 
 
 @pytest.mark.parametrize("mode", ["07x5", "8", "10000", "-1", "0o755", "rwx"])
-def test_a_mode_is_octal(mode: str) -> None:
-    assert error(f"COPY --chmod={mode} f /n").message == f"--chmod wants an octal mode, got '{mode}'"
+def test_a_mode_is_octal_or_symbolic(mode: str) -> None:
+    assert error(f"COPY --chmod={mode} f /n").message == f"--chmod wants an octal or symbolic mode, got '{mode}'"
 
 
 @pytest.mark.parametrize("mode", ["u=rwX,go=rX", "+x", "a-w", "u+s", "g=u", "=r", "u+x-w"])
-def test_symbolic_modes_are_told_to_come_later(mode: str) -> None:
-    assert "not supported yet" in error(f"COPY --chmod={mode} f /n").message
+def test_a_symbolic_mode_is_kept_for_each_file_to_change(mode: str) -> None:
+    assert copied(f"COPY --chmod={mode} f /n").mode == SymbolicMode.parse(mode)
 
 
 def test_files_come_from_stages_by_name_and_number_and_from_images() -> None:
@@ -155,21 +165,95 @@ def test_add_unpacks_unless_it_is_told_not_to() -> None:
     assert not copied("COPY a.tar /n/").unpacks
 
 
-@pytest.mark.parametrize("source", ["https://e.com/x", "HTTP://e.com/x", "git@e.com:o/r.git", "ssh://e.com/r", "$U/x"])
-def test_add_of_urls_and_repositories_comes_later(source: str) -> None:
-    caught = error(f"ADD {source} /n/", state(U="https://e.com"))
-    assert caught.message == "ADD of a URL or a git repository is not supported yet"
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("https://e.com/x", SourceUrl),
+        ("HTTP://e.com/x?y=r.git", SourceUrl),
+        ("$U/x", SourceUrl),
+        ("https://e.com/o/r.git", SourceRepository),
+        ("https://e.com/o/r.git#main:docs", SourceRepository),
+        ("https://e.com/o/r.git?branch=main&subdir=docs", SourceRepository),
+        ("git@e.com:o/r", SourceRepository),
+        ("ssh://e.com/r", SourceRepository),
+        ("git://e.com/r", SourceRepository),
+        ("github.com/o/r.git", SourcePath),
+        ("./git@e.com", SourcePath),
+    ],
+)
+def test_add_tells_urls_repositories_and_paths_apart(source: str, kind: type[object]) -> None:
+    [read_as] = copied(f"ADD {source} /n/", U="https://e.com").sources
+    assert isinstance(read_as, kind)
 
 
-def test_copy_takes_no_url() -> None:
-    assert error("COPY https://e.com/x /n").message == "COPY takes no URL, got 'https://e.com/x'"
+def test_the_flags_of_add_are_for_what_it_fetches() -> None:
+    digest = "sha256:" + "0" * 64
+    assert copied("ADD --checksum=$D --unpack https://e.com/x /n/", D=digest).sources == (
+        SourceUrl("https://e.com/x", checksum=digest, unpacks=True),
+    )
+    assert copied("ADD https://e.com/x /n/").sources == (SourceUrl("https://e.com/x"),)
+    assert copied("ADD --keep-git-dir --checksum=abcdef0 git@e.com:r /n/").sources == (
+        SourceRepository("git@e.com:r", checksum="abcdef0", keeps_git_directory=True),
+    )
 
 
-@pytest.mark.parametrize("flag", ["--link", "--link=true", "--parents", "--exclude=x"])
-def test_flags_of_copy_that_come_later_are_refused_at_their_names(flag: str) -> None:
-    caught = error(f"COPY {flag} f /n")
-    name = flag.partition("=")[0]
-    assert (caught.message, caught.span and caught.span.text) == (f"COPY {name} is not supported yet", name)
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--checksum=sha256:x https://e.com/x", "--checksum wants sha256: and 64 hexadecimal digits, got 'sha256:x'"),
+        ("--checksum=abc https://e.com/x", "--checksum wants sha256: and 64 hexadecimal digits, got 'abc'"),
+        ("--checksum=HEAD git@e.com:r", "--checksum of a repository wants a commit's hexadecimal digits, got 'HEAD'"),
+        ("--checksum=abcdef https://e.com/x https://e.com/y", "--checksum is for one source, got 2"),
+        (
+            "--checksum=abcdef f",
+            "--checksum is for URLs and git repositories, and this source is a file of the context",
+        ),
+    ],
+)
+def test_a_checksum_must_fit_what_it_is_of(words: str, message: str) -> None:
+    assert error(f"ADD {words} /n/").message == message
+
+
+@pytest.mark.parametrize("source", ["https://e.com/x", "git@e.com:o/r.git", "$U"])
+def test_copy_takes_no_url(source: str) -> None:
+    caught = error(f"COPY {source} /n", state(U="https://e.com/x"))
+    assert caught.message.startswith("COPY takes no URL, got ")
+    assert caught.span is not None and caught.span.text == source
+
+
+def test_link_and_exclude_are_part_of_the_effect() -> None:
+    effect = copied("COPY --link --exclude=*.md --exclude=$A f /n", A="x")
+    assert (effect.stands_alone, effect.excluded) == (True, ("*.md", "$A"))
+    assert not copied("COPY --link=false f /n").stands_alone
+
+
+@pytest.mark.parametrize(
+    ("source", "pivot", "pattern"),
+    [
+        ("d/s/y", "", "d/s/y"),
+        ("./d/./s/y", "d", "s/y"),
+        ("/d/s/./", "d/s", ""),
+        ("/d/s/.", "", "d/s"),
+        ("d/./s/./y", "d", "s/y"),
+        ("d*/./**/y", "d*", "**/y"),
+        ("../d/./../y", "d", "y"),
+        (".", "", ""),
+    ],
+)
+def test_parents_are_kept_from_the_first_pivot_on(source: str, pivot: str, pattern: str) -> None:
+    assert copied(f"COPY --parents {source} /n").sources == (SourcePath(pattern, pivot=pivot),)
+
+
+def test_with_parents_the_destination_is_a_directory() -> None:
+    assert copied("COPY --parents a b /n").destination == "/n/"
+
+
+@pytest.mark.parametrize(
+    ("source", "is_clamped"), [("../f", True), ("a/../../f", True), ("/../f", True), ("a/../f", False)]
+)
+def test_a_source_knows_that_it_led_out_of_its_root(source: str, is_clamped: bool) -> None:
+    [path] = copied(f"COPY {source} /n").sources
+    assert isinstance(path, SourcePath) and path.is_clamped is is_clamped
 
 
 def test_the_history_has_words_expanded_and_paths_as_given() -> None:
@@ -178,6 +262,7 @@ def test_the_history_has_words_expanded_and_paths_as_given() -> None:
         "COPY --chown=app --chmod=644 ./a/../b /d/ # buildkit"
     )
     assert history("COPY <<EOF b .\nx\nEOF\n", before) == "COPY b <<EOF . # buildkit"
+    assert history("COPY --link --exclude=x --parents a /n", before) == "COPY --parents a /n # buildkit"
     assert history("ADD a.tar /n", before) == "ADD a.tar /n # buildkit"
 
 

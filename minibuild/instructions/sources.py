@@ -1,0 +1,111 @@
+"""What COPY and ADD copy: paths and patterns, URLs, git repositories, told apart by how they are written."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from minibuild.dockerfile.text import Text
+from minibuild.errors import DockerfileError
+from minibuild.instructions.base import StageState
+from minibuild.instructions.effects import CopySource, SourcePath, SourceRepository, SourceUrl
+
+_WEB = re.compile(r"https?://", re.IGNORECASE)
+# Source: moby/buildkit, gitutil.ParseURL: "git@host:path" has no scheme, but a user.
+_GIT = re.compile(r"(?:git|ssh)://|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:", re.IGNORECASE)
+_SHA256 = re.compile(r"sha256:[a-f0-9]{64}")
+_COMMIT = re.compile(r"[a-f0-9]{4,64}")
+_PIVOT = "/./"
+
+
+def is_remote(path: str) -> bool:
+    """It is fetched from elsewhere: a URL or a git repository."""
+    return bool(_WEB.match(path) or _GIT.match(path))
+
+
+def is_repository(path: str) -> bool:
+    """It is a git repository: by its scheme, or a web address of which the path ends with ``.git``."""
+    if _GIT.match(path):
+        return True
+    try:
+        return bool(_WEB.match(path)) and urlsplit(path).path.endswith(".git")
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the flags of a COPY or ADD say of its sources.
+
+    ``unpacks`` and ``keeps_git_directory`` are None where nothing was said.
+    """
+
+    keeps_parents: bool = False
+    checksum: Text | None = None
+    unpacks: bool | None = None
+    keeps_git_directory: bool | None = None
+
+    def sources(self, state: StageState, words: tuple[Text, ...]) -> tuple[CopySource, ...]:
+        """The sources that the words mean in a state; raises DockerfileError for what can't be one."""
+        checksum = "" if self.checksum is None else state.expand(self.checksum)
+        sources = tuple(self._source(state, word, checksum) for word in words)
+        if self.checksum is not None:
+            _check_checksum(self.checksum, checksum, sources)
+        return sources
+
+    def _source(self, state: StageState, word: Text, checksum: str) -> CopySource:
+        path = state.expand(word)
+        if not path:
+            raise DockerfileError(
+                f"source '{word}' is empty once its variables are replaced",
+                span=word.span,
+                hint="write . to copy the whole context",
+            )
+        if is_repository(path):
+            return SourceRepository(path, word.span, checksum, self.keeps_git_directory)
+        if is_remote(path):
+            return SourceUrl(path, word.span, checksum, bool(self.unpacks))
+        return self._path(path, word)
+
+    def _path(self, path: str, word: Text) -> SourcePath:
+        if not self.keeps_parents:
+            return SourcePath(_clamped(path), word.span, is_clamped=_leads_out(path))
+        above, pivot, below = path.partition(_PIVOT)
+        kept_from, pattern = (above, below) if pivot else ("", path)
+        return SourcePath(_clamped(pattern), word.span, pivot=_clamped(kept_from), is_clamped=_leads_out(path))
+
+
+def _clamped(path: str) -> str:
+    # Like a chroot: a leading "/" and a ".." above the root both mean the root.
+    return posixpath.normpath("/" + path).lstrip("/")
+
+
+def _leads_out(path: str) -> bool:
+    relative = posixpath.normpath(path.lstrip("/") or ".")
+    return relative == ".." or relative.startswith("../")
+
+
+def _check_checksum(text: Text, checksum: str, sources: tuple[CopySource, ...]) -> None:
+    if len(sources) != 1:
+        raise DockerfileError(
+            f"--checksum is for one source, got {len(sources)}", span=text.span, hint="write an ADD for each"
+        )
+    match sources[0]:
+        case SourceUrl():
+            if not _SHA256.fullmatch(checksum):
+                raise DockerfileError(
+                    f"--checksum wants sha256: and 64 hexadecimal digits, got '{checksum}'", span=text.span
+                )
+        case SourceRepository():
+            if not _COMMIT.fullmatch(checksum):
+                raise DockerfileError(
+                    f"--checksum of a repository wants a commit's hexadecimal digits, got '{checksum}'", span=text.span
+                )
+        case SourcePath():
+            raise DockerfileError(
+                "--checksum is for URLs and git repositories, and this source is a file of the context",
+                span=text.span,
+                hint="leave it out: the context is yours",
+            )
