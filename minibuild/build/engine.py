@@ -16,19 +16,20 @@ from minibuild.build.committing import ChainedLayer, Committer
 from minibuild.build.context import DirectoryContext, open_context, read_dockerfile
 from minibuild.build.journal import Activity, Journal
 from minibuild.build.origins import Origins
-from minibuild.build.request import BuildRequest, BuildResult
+from minibuild.build.platforms import check_platforms
+from minibuild.build.request import BuildRequest, BuildResult, Target
 from minibuild.build.rootfs import RootFilesystems
 from minibuild.build.scheduler import Scheduler
 from minibuild.build.stage import StageBuild, StageResult
 from minibuild.build.surroundings import check_permissions
 from minibuild.build.threads import in_thread
 from minibuild.checks import check
-from minibuild.errors import UnavailableError, UsageError, did_you_mean
+from minibuild.errors import UsageError, did_you_mean
 from minibuild.events import Progress
 from minibuild.instructions.effects import FromStage, Origin, RunCommand
 from minibuild.layers.entry import Change
 from minibuild.layers.tree import Tree
-from minibuild.oci import Image, Platform
+from minibuild.oci import Image
 from minibuild.plan import Options, Plan, Stage, Step, plan
 from minibuild.plan.reading import read
 from minibuild.plan.scope import PROXIES
@@ -80,6 +81,7 @@ def _options(request: BuildRequest) -> Options:
         labels=request.labels,
         proxies=tuple((name, request.environment[name]) for name in PROXIES if request.environment.get(name)),
         contexts=frozenset(name.lower() for name in request.named_contexts),
+        all_stages=request.all_stages,
     )
 
 
@@ -118,33 +120,45 @@ class Engine:
         """The files that steps copy."""
 
     def build(self) -> BuildResult:
-        """Builds the target and names it."""
-        self._check_platforms()
+        """Builds the targets and names them."""
+        check_platforms(self.plan)
         check_permissions(self.plan, self.request.surroundings)
         self._check_cache_filters()
-        image = self._target().image
+        results = self._results()
+        targets = tuple(self._finished(index, results[index].image) for index in self.plan.targets)
+        steps, cached = (sum(counts) for counts in zip(*self._counts, strict=True))
+        return BuildResult(targets[-1].image, steps, cached, self.journal.findings, targets)
+
+    def _results(self) -> dict[int, StageResult]:
+        """What the stages came to that were asked for; several are built side by side."""
+        wanted = self.plan.order if self.request.all_stages else self.plan.targets
+        with self.cancellation.telling(self.stop.set):
+            if self.cancellation:
+                raise KeyboardInterrupt
+            try:
+                for index in wanted if len(wanted) > 1 else ():
+                    self.stages.start(index)
+                return {index: self.stages.result(index) for index in wanted}
+            except BaseException as error:
+                # What the failure of one stage stopped in the others is not what went wrong.
+                raise (error if self.cancellation else self.stages.first_error or error) from None
+            finally:
+                self.stages.close()
+
+    def _finished(self, index: int, image: Image) -> Target:
+        """A target under its names, with the labels that results get."""
         if self.plan.labels:
             labels = {**image.config.config.labels, **self.plan.labels}
             config = replace(image.config.config, labels=MappingProxyType(labels))
             image = Image.compose(replace(image.config, config=config), image.layers)
             self.store.put_image(image)
         self.store.images.keep(image)
-        for tag in self.request.tags:
+        stage = self.plan.stages[index]
+        tags = [tag for word, tag in self.request.stage_tags if word.lower() in (stage.name, str(index))]
+        target = Target(index, stage.name, image, (*(self.request.tags if index == self.plan.target else ()), *tags))
+        for tag in target.tags:
             self.store.images.tag(tag, image)
-        steps, cached = (sum(counts) for counts in zip(*self._counts, strict=True))
-        return BuildResult(image, steps, cached, self.journal.findings)
-
-    def _target(self) -> StageResult:
-        with self.cancellation.telling(self.stop.set):
-            if self.cancellation:
-                raise KeyboardInterrupt
-            try:
-                return self.stages.result(self.plan.target)
-            except BaseException as error:
-                # What the failure of one stage stopped in the others is not what went wrong.
-                raise (error if self.cancellation else self.stages.first_error or error) from None
-            finally:
-                self.stages.close()
+        return target
 
     def _build_stage(self, index: int) -> StageResult:
         stage = self.plan.stages[index]
@@ -193,17 +207,6 @@ class Engine:
         for name in sorted(self.request.no_cache_stages):
             if name.lower() not in known:
                 raise UsageError(f"--no-cache-filter names no stage: {name!r}", hint=did_you_mean(name, sorted(known)))
-
-    def _check_platforms(self) -> None:
-        here = Platform.of_this_machine()
-        for stage in (self.plan.stages[index] for index in self.plan.order):
-            for step in stage.steps:
-                if isinstance(step.effect, RunCommand) and stage.platform.architecture != here.architecture:
-                    raise UnavailableError(
-                        f"RUN can't run {stage.platform} programs on this machine, which is {here}",
-                        span=step.statement.span,
-                        hint=f"build on {stage.platform}, or leave RUN out: COPY-only stages build for any platform",
-                    )
 
     def tree_of(self, image: Image) -> Tree:
         """An image's files, for looking things up and reading them."""

@@ -18,6 +18,8 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 class BuildRequest:
     """One build.
 
+    ``target`` are stages' names or numbers, parted by commas, "" for the last stage; ``tags`` name the last of them,
+    ``stage_tags`` any, each by its name or number. ``all_stages`` builds those too that no target needs.
     ``dockerfile`` is a path as the caller's shell sees it, ``-`` for standard input, "" for ``Dockerfile`` in the
     context. ``environment`` is the caller's: proxies are taken from it. ``named_contexts`` maps names to
     ``docker-archive:PATH``, ``oci-layout://PATH`` or ``docker-image://REFERENCE``. ``no_cache_stages`` are stage
@@ -43,15 +45,38 @@ class BuildRequest:
     mirrors: tuple[str, ...] = ()
     source_date_epoch: int | None = None
     surroundings: Surroundings = field(default_factory=Surroundings)
+    stage_tags: tuple[tuple[str, Reference], ...] = ()
+    all_stages: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A stage that was asked for, its image and the tags it got; ``name`` is in lower case, "" for none."""
+
+    index: int
+    name: str
+    image: Image
+    tags: tuple[Reference, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What people call it: its name, or else its number."""
+        return self.name or str(self.index)
+
+    def answers_to(self, word: str) -> bool:
+        """Whether a word of ``--target`` means it."""
+        return word.lower() in (self.name, str(self.index))
 
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """The image, in the store under the tags asked for; of how many steps how many were cached; what was warned
-    of.
+    """The image, in the store under the tags asked for; of how many steps how many were cached; what was warned of.
+
+    ``targets`` are all stages asked for, in that order; ``image`` is the last one's.
     """
 
     image: Image
     steps: int
     cached: int
     findings: tuple[Finding, ...] = ()
+    targets: tuple[Target, ...] = ()

@@ -266,3 +266,44 @@ def export() -> Callable[[Image, Store, Path, str], None]:
         place.export(image, [], store, silent)
 
     return write
+
+
+SEVERAL = """\
+FROM scratch AS one
+COPY f /f
+FROM scratch AS two
+COPY g /g
+FROM one AS three
+ENV THREE=yes
+"""
+
+
+def test_several_targets_are_built_at_once_each_with_its_own_image(bench: Bench) -> None:
+    last, first = Reference.parse("last:1"), Reference.parse("first:1")
+    result = bench.build(SEVERAL, target="three,0", tags=(last,), stage_tags=(("Three", first),), labels={"l": "1"})
+    assert [(target.title, target.tags) for target in result.targets] == [("three", (first,)), ("one", (last,))]
+    assert list(bench.outcomes()) == ["[one 2/2] COPY f /f"]
+    three, one = (target.image for target in result.targets)
+    assert (result.image, three.layers) == (one, one.layers)
+    assert [image.config.config.labels for image in (three, one)] == [{"l": "1"}] * 2
+    with Store.at(bench.root) as store:
+        assert (store.images.find(first), store.images.find(last)) == (three, one)
+
+
+def test_a_target_builds_the_same_image_alone_and_among_others(bench: Bench, tmp_path: Path) -> None:
+    alone = Bench(bench.context, tmp_path / "other").build(SEVERAL, target="two", source_date_epoch=1)
+    among = bench.build(SEVERAL, target="one,two,three", source_date_epoch=1)
+    assert among.targets[1].image == alone.image
+
+
+def test_all_stages_are_built_where_that_is_asked_and_the_last_is_the_result(bench: Bench) -> None:
+    result = bench.build(SEVERAL, all_stages=True)
+    assert sorted(bench.outcomes()) == ["[one 2/2] COPY f /f", "[two 2/2] COPY g /g"]
+    assert result.image.config.config.variable("THREE") == "yes"
+    assert [target.title for target in result.targets] == ["three"]
+
+
+def test_a_stage_that_fails_among_several_fails_the_build_with_its_own_error(bench: Bench) -> None:
+    with pytest.raises(ContextError) as caught:
+        bench.build(SEVERAL + "FROM scratch AS bad\nCOPY missing /\n", target="two,bad,one")
+    assert caught.value.span is not None and caught.value.span.line == 8
