@@ -4,19 +4,32 @@ them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from minibuild.build.bases import Bases
 from minibuild.build.context import DirectoryContext
+from minibuild.build.fetching import Fetcher, pinned
 from minibuild.build.journal import Activity, Journal
 from minibuild.build.selecting import Selected, fingerprint, select
 from minibuild.errors import blame, did_you_mean
-from minibuild.instructions.effects import CopyFiles, FromContext, FromImage, FromStage, Origin
+from minibuild.instructions.effects import (
+    BindMount,
+    CacheMount,
+    CopyFiles,
+    FromContext,
+    FromImage,
+    FromStage,
+    Origin,
+    RunCommand,
+    SourcePath,
+)
 from minibuild.layers.entry import Entry
 from minibuild.layers.tree import Tree
 from minibuild.oci import Image, Platform
 from minibuild.plan import Plan, Step, step_key
+from minibuild.source import Span
 
 
 @dataclass
@@ -33,9 +46,15 @@ class Origins:
     journal: Journal
     stage_image: Callable[[int], Image]
     tree_of: Callable[[Image], Tree]
+    _mounted: dict[tuple[Origin, str], Selected] = field(default_factory=dict)
     _selections: dict[int, tuple[Selected, ...]] = field(default_factory=dict)
     _plan_keys: dict[int, str] = field(default_factory=dict)
-    _content_digests: dict[str, str] = field(default_factory=dict)
+    _content_digests: dict[tuple[int, str], str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        bases = self.bases
+        self.fetcher = Fetcher(bases.store, bases.environment, bases.cancellation, self.journal)
+        """What brings the files that are named by their URLs."""
 
     def name(self, origin: Origin) -> str | None:
         """What names the files of an origin before anything is built; None for the context, where files name
@@ -59,6 +78,9 @@ class Origins:
                 if isinstance(step.effect, CopyFiles):
                     files = self.name(step.effect.origin) or self.rows(step, step.effect)
                     key = step_key(key, replace(step.effect, origin=FromContext()), {"files": files})[0]
+                elif isinstance(step.effect, RunCommand):
+                    named = [self.called(m.origin, m.source, m.span) for m in binds_of(step.effect)]
+                    key = step_key(key, without_origins(step.effect), {"mounts": named})[0]
                 elif step.effect is not None:
                     key = step_key(key, step.effect, {})[0]
             self._plan_keys[index] = key
@@ -69,18 +91,23 @@ class Origins:
 
         Content is read once a build from the context, shown in ``activity``; of a layer's files it is known.
         """
-        selection = self.selection(step, effect)
+        if (known := pinned(effect)) is not None:
+            return known
+        return self._rows(self.selection(step, effect), activity)
+
+    def _rows(self, selection: tuple[Selected, ...], activity: Activity | None) -> list[list[object]]:
         size = sum(entry.size for selected in selection for entry in (selected.entry, *selected.below))
         meter = activity and activity.meter("reading", size)
 
         def digest(selected: Selected, entry: Entry) -> str:
-            if selected.tree is not self.context:
+            if not isinstance(selected.tree, DirectoryContext):
                 return entry.digest
-            if entry.path not in self._content_digests:
-                self._content_digests[entry.path] = self.context.digest(entry)
+            place = (id(selected.tree), entry.path)
+            if place not in self._content_digests:
+                self._content_digests[place] = selected.tree.digest(entry)
             if meter:
                 meter.add(entry.size)
-            return self._content_digests[entry.path]
+            return self._content_digests[place]
 
         return fingerprint(selection, digest)
 
@@ -91,11 +118,34 @@ class Origins:
                 self._selections[id(step)] = self._select(effect)
         return self._selections[id(step)]
 
+    def mounted(self, origin: Origin, source: str, span: Span | None) -> Selected:
+        """The file or directory of an origin that is to be mounted; another stage is built for it."""
+        if (origin, source) not in self._mounted:
+            pattern = re.sub(r"([*?\[\\])", r"\\\1", source)
+            with blame(span):
+                [selected] = self._select(CopyFiles((SourcePath(pattern, span),), "/", origin))
+            self._mounted[origin, source] = selected
+        return self._mounted[origin, source]
+
+    def called(self, origin: Origin, source: str, span: Span | None) -> object:
+        """What of mounted files a key depends on: a name, or for the context, the files."""
+        return self.name(origin) or self.mounted_rows(origin, source, span)
+
+    def mounted_rows(
+        self, origin: Origin, source: str, span: Span | None, activity: Activity | None = None
+    ) -> list[list[object]]:
+        """What of mounted files a key depends on, each by itself."""
+        return self._rows((self.mounted(origin, source, span),), activity)
+
     def _select(self, effect: CopyFiles) -> tuple[Selected, ...]:
         match effect.origin:
             case FromContext():
                 return select(
-                    effect, self.context, explain_absence=self.context.explain_absence, report=self.journal.warn
+                    effect,
+                    self.context,
+                    explain_absence=self.context.explain_absence,
+                    report=self.journal.warn,
+                    fetch=self.fetcher.fetch,
                 )
             case FromStage(index):
                 name = self.plan.stages[index].name or str(index)
@@ -110,6 +160,20 @@ class Origins:
             report=self.journal.warn,
             absent=absent,
         )
+
+
+def binds_of(effect: RunCommand) -> tuple[BindMount, ...]:
+    """The mounts whose files a command sees as they are."""
+    return tuple(mount for mount in effect.mounts if isinstance(mount, BindMount))
+
+
+def without_origins(effect: RunCommand) -> RunCommand:
+    """A command as keys have it: whence files come is told by a key's inputs."""
+    mounts = (
+        replace(mount, origin=FromContext()) if isinstance(mount, BindMount | CacheMount) and mount.origin else mount
+        for mount in effect.mounts
+    )
+    return replace(effect, mounts=tuple(mounts))
 
 
 def near_names(tree: Tree, path: str) -> str:

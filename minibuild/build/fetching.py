@@ -1,0 +1,167 @@
+"""What ADD takes from elsewhere: a URL's file, kept in the store and asked for again only if it changed; a repository's
+commit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minibuild.build.journal import Activity, Journal
+from minibuild.build.matching import FileTree
+from minibuild.errors import ContextError, MinibuildError
+from minibuild.instructions.effects import CopyFiles, SourceRepository, SourceUrl
+from minibuild.layers.entry import Entry, Kind, Opener
+from minibuild.oci import Digest
+from minibuild.runtimes.base import Cancellation
+from minibuild.store import Store
+from minibuild.store.images import replace_file
+
+if TYPE_CHECKING:
+    from minibuild.build.remote.http import Download, Web
+
+# As BuildKit makes them.
+_MODE = 0o600
+_UNNAMED = "__unnamed__"
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedFile:
+    """A file of the store's as a tree of files: the root holds it and nothing else."""
+
+    store: Store
+    file: Entry
+
+    def find(self, path: str, *, follow: bool = True) -> Entry | None:  # noqa: ARG002  # no symlink is here
+        """The file or the root."""
+        return {"": Entry("", Kind.DIRECTORY, 0o755), self.file.path: self.file}.get(path)
+
+    def children(self, path: str) -> Sequence[Entry]:
+        """The file, for the root."""
+        return () if path else (self.file,)
+
+    def walk(self, path: str) -> Iterator[Entry]:
+        """The file, for the root."""
+        yield from self.children(path)
+
+    def opener(self, entry: Entry) -> Opener:
+        """What opens the file."""
+        return lambda: self.store.blobs.open_digest(Digest(entry.digest))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is remembered of a URL: what its server said of it last, and the blob that its file is."""
+
+    etag: str
+    last_modified: str
+    digest: str
+    size: int
+    name: str
+
+    @classmethod
+    def read(cls, path: Path) -> _Known | None:
+        """None where nothing is remembered, or nothing that can be read."""
+        try:
+            known = cls(**json.loads(path.read_bytes()))
+            Digest.parse(known.digest)
+        except (OSError, ValueError, TypeError, MinibuildError):
+            return None
+        return known
+
+
+@dataclass
+class Fetcher:
+    """Fetches URLs and repositories for a build. Checkouts last as long as it does."""
+
+    store: Store
+    environment: Mapping[str, str]
+    cancellation: Cancellation
+    journal: Journal
+    _fetched: dict[SourceUrl | SourceRepository, tuple[FileTree, str]] = field(default_factory=dict)
+
+    def fetch(self, source: SourceUrl | SourceRepository) -> tuple[FileTree, str]:
+        """A tree that holds the files, and their path in it; raises ContextError where they can't be had."""
+        if source not in self._fetched:
+            match source:
+                case SourceUrl():
+                    self._fetched[source] = self._file(source)
+                case SourceRepository():
+                    raise ContextError("ADD of a git repository is not supported yet", span=source.span)
+        return self._fetched[source]
+
+    def _file(self, source: SourceUrl) -> tuple[FileTree, str]:
+        from minibuild.build.remote.http import Validators, Web, name_in, shown
+
+        place = self.store.root / "downloads" / f"{Digest.of(source.url.encode('utf-8', 'surrogateescape')).hex}.json"
+        known = _Known.read(place)
+        if known is not None and Digest(known.digest) not in self.store.blobs:
+            known = None
+        if known is None or not source.checksum or known.digest != source.checksum:
+            with self.journal.activity(f"ADD {shown(source.url)}") as activity:
+                fresh = self._downloaded(source, known, Web(self.environment, self.cancellation), activity)
+            known = self._remembered(place, fresh) if fresh is not None else known
+        assert known is not None
+        _check(source, known.digest)
+        name = name_in(source.url) or known.name or _UNNAMED
+        mtime = Validators(known.etag, known.last_modified).modified or 0
+        file = Entry(name, Kind.FILE, _MODE, size=known.size, mtime=mtime, digest=known.digest)
+        return FetchedFile(self.store, file), name
+
+    def _downloaded(self, source: SourceUrl, known: _Known | None, web: Web, activity: Activity) -> Download | None:
+        """What is new; None where it still is what is known."""
+        from minibuild.build.remote.http import Validators
+
+        if known is not None and (known.etag or known.last_modified):
+            validators = Validators(known.etag, known.last_modified)
+            fresh = web.download_if_changed(source.url, self.store.scratch, validators, activity=activity)
+            if fresh is None:
+                activity.outcome = "cached"
+                return None
+        else:
+            fresh = web.download(source.url, self.store.scratch, activity=activity)
+        try:
+            _check(source, fresh.digest)
+        except ContextError:
+            fresh.path.unlink()
+            raise
+        return fresh
+
+    def _remembered(self, place: Path, download: Download) -> _Known:
+        """Keeps a download's file as a blob, and what its server said of it beside."""
+        with download.path.open("rb") as file, self.store.blobs.writer() as writer:
+            while block := file.read(_BLOCK):
+                writer.write(block)
+            writer.commit()
+        download.path.unlink()
+        said = download.validators
+        known = _Known(said.etag, said.last_modified, download.digest, download.size, download.suggested_name)
+        document = {name: getattr(known, name) for name in ("etag", "last_modified", "digest", "size", "name")}
+        place.parent.mkdir(exist_ok=True)
+        replace_file(place, json.dumps(document).encode(), self.store.scratch)
+        return known
+
+
+def pinned(effect: CopyFiles) -> list[list[object]] | None:
+    """What a key depends on where that is known before anything is fetched: a checksum was given. None: it isn't."""
+    match effect.sources:
+        case (SourceUrl(url=url, checksum=checksum),) if checksum:
+            from minibuild.build.remote.http import name_in
+
+            return [[name_in(url), checksum]] if name_in(url) else None
+        case _:
+            return None
+
+
+def _check(source: SourceUrl, digest: str) -> None:
+    from minibuild.build.remote.http import shown
+
+    if source.checksum and digest != source.checksum:
+        raise ContextError(
+            f"{shown(source.url)} holds {digest}, --checksum says {source.checksum}",
+            hint="find out why it changed before you change the checksum",
+        )
