@@ -36,8 +36,8 @@ class StageState:
 
     ``variables`` is the scope of expansion and the environment of RUN: the configuration's environment and the stage's
     ARGs, a later declaration winning; ``arguments`` the names of the ARGs in order of declaration, those without a
-    value and repeated ones too (history shows them). ``build_arguments`` are the ``--build-arg`` words,
-    ``global_arguments`` the ARGs above the first FROM and the platform's, ``proxies`` what RUN sees undeclared.
+    value and repeated ones too. ``build_arguments`` are the ``--build-arg`` words, ``global_arguments`` the ARGs above
+    the first FROM and the platform's, ``proxies`` what RUN sees undeclared.
     ``stages`` maps the names (lower case) and numbers of earlier stages to their indices, ``later_stages`` those of
     this stage and the ones below; ``stage`` is its own index. ``contexts`` are the names that ``--build-context``
     gave. ``own_keywords`` are those the stage has used. ``report`` is told of findings.

@@ -67,7 +67,7 @@ class Run:
         )
 
     def describe(self, state: StageState) -> str:
-        arguments = [f"{name}={state.variables.get(name, '')}" for name in state.arguments]
+        arguments = [f"{name}={state.variables.get(name, '')}" for name in dict.fromkeys(state.arguments)]
         counted = [f"|{len(arguments)}", *arguments] if arguments else []
         return " ".join(["RUN", *counted, *self.command.vector(state), "# buildkit"])
 

@@ -64,11 +64,22 @@ def _clean_path(line: str) -> str:
     return f"WORKDIR {posixpath.normpath(line.removeprefix('WORKDIR '))}"
 
 
+def _arguments_once(line: str) -> str:
+    """BuildKit 20.10 writes an ARG that was declared again again: ``RUN |2 A=1 A=1 /bin/sh …``."""
+    counted = re.match(r"RUN \|(\d+) ", line)
+    if counted is None:
+        return line
+    words = line[counted.end() :].split(" ")
+    arguments = dict(word.partition("=")[::2] for word in words[: int(counted[1])])
+    return " ".join(["RUN", *(f"{name}={value}" for name, value in arguments.items()), *words[int(counted[1]) :]])
+
+
 _COMMON_WORDS: Mapping[str, Callable[[str], str]] = {
     "ADD": _without_flags,
     "ARG": _without_values,
     "COPY": _without_flags,
     "EXPOSE": _sorted_ports,
     "HEALTHCHECK": _without_start_interval,
+    "RUN": _arguments_once,
     "WORKDIR": _clean_path,
 }

@@ -75,6 +75,10 @@ def test_the_history_lists_all_arguments_with_the_values_of_now() -> None:
     assert history('RUN ["a", "b c"]') == "RUN a b c # buildkit"
 
 
+def test_the_history_lists_an_argument_once_however_often_it_is_declared() -> None:
+    assert history("RUN x", after("ARG B=2 A=3", after("ARG A=1"))) == "RUN |2 A=3 B=2 /bin/sh -c x # buildkit"
+
+
 @pytest.mark.parametrize(
     ("flags", "at", "message"),
     [
