@@ -66,12 +66,11 @@ class Case:
         """The Dockerfile that Docker builds, in the context."""
         return "Dockerfile.docker" if self.is_only_here else "Dockerfile"
 
-    def lay_out(self, shared: Path, root: Path) -> Path:
-        """Makes its context, a copy of the shared one with its own files on top, and answers where it is."""
+    def lay_out(self, shared: Path, root: Path) -> None:
+        """Makes its context: a copy of the shared one with its own files on top."""
         subprocess.run(["cp", "-a", shared, root], check=True)
         shutil.copytree(self.directory, root, dirs_exist_ok=True)
         settle(root)
-        return root
 
 
 CASES = tuple(Case.read(path.parent) for path in sorted(FIXTURES.glob("*/Dockerfile")))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -73,53 +74,71 @@ class Workshop:
     minibuild: Minibuild
     docker: BuildKit
     reader: ArchiveReader = field(default_factory=ArchiveReader)
-    _contexts: dict[str, Path] = field(default_factory=dict)
-    _pairs: dict[str, tuple[Build, Build]] = field(default_factory=dict)
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2))
+    _pairs: dict[str, Future[tuple[Build, Build]]] = field(default_factory=dict)
+
+    def begin(self, cases: Iterable[Case]) -> None:
+        """Starts to build cases by both builders, two at a time."""
+        for case in cases:
+            if case.name not in self._pairs:
+                self._pairs[case.name] = self._pool.submit(self._both, case)
 
     def both(self, case: Case) -> tuple[Build, Build]:
-        """Ours and Docker's, built at the same time."""
-        if case.name not in self._pairs:
-            context = self._context(case)
-            with ThreadPoolExecutor(1) as pool:
-                dockers = pool.submit(self._by_docker, case, context)
-                self._pairs[case.name] = (self.ours(case), dockers.result())
-        return self._pairs[case.name]
+        """Ours and Docker's."""
+        self.begin([case])
+        return self._pairs[case.name].result()
 
-    def ours(self, case: Case, *options: str) -> Build:
-        """A case built by minibuild; what is built with other options is built in another store."""
-        archive = self.place / "ours.tar"
+    def ours_with(self, case: Case, *options: str) -> Build:
+        """A case built by minibuild once more, with options and in a store of their own."""
+        self.both(case)
+        return self._by_minibuild(case, *options)
+
+    def close(self) -> None:
+        """Builds no more."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _both(self, case: Case) -> tuple[Build, Build]:
+        case.lay_out(self.place / "shared", self.place / case.name)
+        return self._by_minibuild(case), self._by_docker(case)
+
+    def _by_minibuild(self, case: Case, *options: str) -> Build:
+        archive = self.place / f"{case.name}.ours.tar"
         minibuild = replace(self.minibuild, root=self.place / "-".join(["store", *options]))
         output = ["-t", case.tag, "-o", f"type=docker,dest={archive}", *case.arguments, *options]
-        done = minibuild("build", *output, self._context(case), timeout=120)
+        done = minibuild("build", *output, self.place / case.name, timeout=120)
         return Build(done, None if done.returncode else self._read(archive))
 
-    def _by_docker(self, case: Case, context: Path) -> Build:
-        archive = self.place / "dockers.tar"
+    def _by_docker(self, case: Case) -> Build:
+        archive, context = self.place / f"{case.name}.dockers.tar", self.place / case.name
         done = self.docker.build(context, context / case.docker_dockerfile, ["-t", case.tag, *case.arguments])
         if done.returncode:
             return Build(done, None)
         self.docker.daemon.run("save", "-o", str(archive), case.tag)
         return Build(done, self._read(archive))
 
-    def _context(self, case: Case) -> Path:
-        if case.name not in self._contexts:
-            self._contexts[case.name] = case.lay_out(self.place / "shared", self.place / case.name)
-        return self._contexts[case.name]
-
     def _read(self, archive: Path) -> BuiltImage:
         [image] = self.reader.read(archive).values()
+        archive.unlink()
         return image
 
 
 @pytest.fixture(scope="module")
 def workshop(
-    tmp_path_factory: pytest.TempPathFactory, registry: Registry, dockerd: Dockerd, busybox_base: BaseImage
-) -> Workshop:
-    """Both builders, with the same base."""
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    registry: Registry,
+    dockerd: Dockerd,
+    busybox_base: BaseImage,
+) -> Iterator[Workshop]:
+    """Both builders with the same base, at work on the cases that this run asks for."""
     place = tmp_path_factory.mktemp("differential")
     make_context(place / "shared")
     dockerd.run("load", "-i", str(busybox_base.archive))
-    return Workshop(place, Minibuild(place).with_mirror(registry), BuildKit.of(dockerd))
+    workshop = Workshop(place, Minibuild(place).with_mirror(registry), BuildKit.of(dockerd))
+    asked = [item.callspec.params["case"] for item in request.session.items if item.path == request.path]  # type: ignore[attr-defined]
+    workshop.begin(case for case in asked if isinstance(case, Case))
+    yield workshop
+    workshop.close()
 
 
 @pytest.mark.parametrize("case", SUCCEEDING)
@@ -150,10 +169,10 @@ def test_what_docker_refuses_fails_with_the_exit_code_of_its_kind(workshop: Work
 @pytest.mark.parametrize(("snapshotter", "case"), list(product(list(snapshots.TABLE)[1:], CHANGING)))
 def test_the_other_snapshotters_make_the_same_layers(workshop: Workshop, snapshotter: str, case: str) -> None:
     ours, _ = workshop.both(BY_NAME[case])
-    assert workshop.ours(BY_NAME[case], "--snapshotter", snapshotter).image.layers == ours.image.layers
+    assert workshop.ours_with(BY_NAME[case], "--snapshotter", snapshotter).image.layers == ours.image.layers
 
 
 @pytest.mark.parametrize(("runtime", "case"), list(product(list(runtimes.TABLE)[1:], PROCESSES)))
 def test_the_other_runtimes_make_the_same_layers(workshop: Workshop, runtime: str, case: str) -> None:
     ours, _ = workshop.both(BY_NAME[case])
-    assert workshop.ours(BY_NAME[case], "--runtime", runtime).image.layers == ours.image.layers
+    assert workshop.ours_with(BY_NAME[case], "--runtime", runtime).image.layers == ours.image.layers
