@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from minibuild.build.absence import near
 from minibuild.build.ignore import NOTHING_IGNORED, IgnoreFile
-from minibuild.errors import ContextError, Finding, did_you_mean
+from minibuild.errors import ContextError, Finding
 from minibuild.layers.entry import NO_XATTRS, Entry, Kind, Opener
 from minibuild.source import Source
 
@@ -105,8 +106,7 @@ class DirectoryContext:
         parent, _, name = path.rpartition("/")
         if not os.path.isdir(self._at(parent)):
             return self.explain_absence(parent) if parent else ""
-        hint = did_you_mean(name, _names(self._at(parent)))
-        return hint.replace("did you mean ", f"did you mean {parent}/") if hint and parent else hint
+        return near(parent, name, _names(self._at(parent)))
 
     def _at(self, path: str) -> str:
         # Text, not Path: a context may have 50,000 files, and a Path takes ten times as long to make.

@@ -8,12 +8,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from minibuild.build.absence import near
 from minibuild.build.bases import Bases
 from minibuild.build.context import DirectoryContext
 from minibuild.build.fetching import Fetcher, pinned
 from minibuild.build.journal import Activity, Journal
 from minibuild.build.selecting import Selected, fingerprint, select
-from minibuild.errors import blame, did_you_mean
+from minibuild.errors import blame
 from minibuild.instructions.effects import (
     BindMount,
     CacheMount,
@@ -181,5 +182,4 @@ def near_names(tree: Tree, path: str) -> str:
     parent, _, name = path.rpartition("/")
     if tree.find(parent) is None:
         return near_names(tree, parent) if parent else ""
-    hint = did_you_mean(name, [entry.name for entry in tree.children(parent)])
-    return hint.replace("did you mean ", f"did you mean {parent}/") if hint and parent else hint
+    return near(parent, name, [entry.name for entry in tree.children(parent)])

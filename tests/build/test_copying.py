@@ -205,7 +205,7 @@ def test_wildcards_go_through_links_above_them_but_not_between_them(context: Dir
 def test_a_missing_source_suggests_its_neighbour(context: DirectoryContext) -> None:
     with pytest.raises(ContextError) as caught:
         copied(context, "d/X", "/n")
-    assert caught.value.hint == "did you mean d/x?"
+    assert caught.value.hint == "did you mean d/x? capitals and small letters differ"
 
 
 def test_what_was_copied_later_wins(context: DirectoryContext) -> None:

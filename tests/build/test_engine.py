@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +14,7 @@ from minibuild.build.engine import build
 from minibuild.build.request import BuildRequest, BuildResult
 from minibuild.errors import ContextError, DockerfileError, ImageError, UnavailableError, UsageError
 from minibuild.events import Event, Finished, Started
+from minibuild.layers.entry import Kind
 from minibuild.layers.tree import Tree
 from minibuild.oci import Image, Platform, Reference
 from minibuild.runtimes.base import Cancellation
@@ -206,7 +209,7 @@ def test_a_missing_source_is_blamed_on_its_word(bench: Bench) -> None:
 def test_a_missing_source_in_a_stage_names_the_stage(bench: Bench) -> None:
     with pytest.raises(ContextError, match="out/F is not in stage 'files'") as caught:
         bench.build(STAGES.replace("/out/ /got/", "/out/F /got/"))
-    assert caught.value.hint == "did you mean out/f?"
+    assert caught.value.hint == "did you mean out/f? capitals and small letters differ"
 
 
 def test_an_unknown_owner_is_blamed_on_the_instruction(bench: Bench) -> None:
@@ -307,3 +310,78 @@ def test_a_stage_that_fails_among_several_fails_the_build_with_its_own_error(ben
     with pytest.raises(ContextError) as caught:
         bench.build(SEVERAL + "FROM scratch AS bad\nCOPY missing /\n", target="two,bad,one")
     assert caught.value.span is not None and caught.value.span.line == 8
+
+
+def linked(base: str) -> str:
+    """A Dockerfile that puts the same layer upon whatever a base's ADD has made."""
+    return f"FROM scratch\nADD {base} /\nCOPY --link f /lnk/x\nCOPY g /lnk/y\n"
+
+
+@pytest.fixture
+def bases(bench: Bench) -> Bench:
+    """a.tar: a link /lnk → /real; b.tar: a directory /lnk; both with a user app, of another number each."""
+    for name, uid in (("a", 1), ("b", 2)):
+        with tarfile.open(bench.context / f"{name}.tar", "w") as archive:
+            passwd = f"app:x:{uid}:{uid}::/:/bin/sh\n".encode()
+            entry = tarfile.TarInfo("etc/passwd")
+            entry.size = len(passwd)
+            archive.addfile(entry, io.BytesIO(passwd))
+            lnk = tarfile.TarInfo("lnk")
+            lnk.type, lnk.linkname = (tarfile.SYMTYPE, "/real") if name == "a" else (tarfile.DIRTYPE, "")
+            archive.addfile(lnk)
+    return bench
+
+
+def test_a_layer_that_stands_alone_is_reused_upon_another_parent(bases: Bench) -> None:
+    first, second = bases.build(linked("a.tar")), bases.build(linked("b.tar"))
+    assert second.image.layers[1] == first.image.layers[1]
+    assert bases.outcomes()["[3/4] COPY --link f /lnk/x"] == "cached"
+    assert (second.cached, bases.build(linked("b.tar")).cached, bases.build(linked("a.tar")).cached) == (1, 3, 3)
+
+
+def test_what_follows_such_a_layer_depends_on_what_is_below_it_too(bases: Bench) -> None:
+    first, second = bases.build(linked("a.tar")), bases.build(linked("b.tar"))
+    assert bases.outcomes()["[4/4] COPY g /lnk/y"] == "done"
+    assert len(second.image.layers) == len(first.image.layers) == 3
+    assert (bases.read(first.image, "lnk/x"), bases.read(first.image, "lnk/y")) == ("one", "two")
+
+
+def test_a_layer_that_stands_alone_takes_no_link_for_a_directory(bases: Bench) -> None:
+    tree = bases.tree(bases.build(linked("a.tar")).image)
+    lnk = tree.find("lnk", follow=False)
+    assert lnk is not None and lnk.kind is Kind.DIRECTORY
+    assert tree.find("real") is None
+
+
+def test_a_changed_file_makes_such_a_layer_anew(bases: Bench) -> None:
+    bases.build(linked("a.tar"))
+    bases.write(f="changed")
+    assert bases.read(bases.build(linked("a.tar")).image, "lnk/x") == "changed"
+
+
+def test_an_owner_by_name_is_the_number_that_each_parent_has_for_it(bases: Bench) -> None:
+    uids = []
+    for base in ("a", "b", "a"):
+        image = bases.build(f"FROM scratch\nADD {base}.tar /\nCOPY --link --chown=app f /f\n").image
+        entry = bases.tree(image).find("f")
+        assert entry is not None
+        uids.append(entry.uid)
+    assert uids == [1, 2, 1]
+
+
+def test_a_layer_that_stands_alone_is_known_by_the_stage_its_files_come_from(bases: Bench) -> None:
+    text = "FROM scratch AS files\nCOPY f /out/f\nFROM scratch\nADD {} /\nCOPY --from=files --link /out /in\n"
+    bases.build(text.format("a.tar"))
+    second = bases.build(text.format("b.tar"))
+    assert bases.outcomes()["[stage-1 3/3] COPY --from=files --link /out /in"] == "cached"
+    assert bases.read(second.image, "in/f") == "one"
+
+
+def test_flags_that_change_the_result_are_part_of_the_key(bench: Bench) -> None:
+    (bench.context / "d").mkdir()
+    (bench.context / "d" / "x").write_text("x")
+    flags = ("", "--parents", "--chmod=a+x", "--chmod=+x", "--exclude=x", "--exclude=y", "--link", "--chown=3")
+    for flag in flags:
+        assert bench.build(f"FROM scratch\nCOPY {flag} d /n/\n").cached == 0, flag
+    for flag in flags:
+        assert bench.build(f"FROM scratch\nCOPY {flag} d /n/\n").cached == 1, flag
