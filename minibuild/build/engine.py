@@ -15,10 +15,11 @@ from minibuild.build.bases import Bases
 from minibuild.build.committing import ChainedLayer, Committer
 from minibuild.build.context import DirectoryContext, open_context, read_dockerfile
 from minibuild.build.journal import Activity, Journal
+from minibuild.build.mounting import Mounting
 from minibuild.build.origins import Origins
 from minibuild.build.platforms import check_platforms
 from minibuild.build.request import BuildRequest, BuildResult, Target
-from minibuild.build.rootfs import RootFilesystems
+from minibuild.build.rootfs import RootFilesystems, chained
 from minibuild.build.scheduler import Scheduler
 from minibuild.build.stage import StageBuild, StageResult
 from minibuild.build.surroundings import check_permissions
@@ -26,7 +27,7 @@ from minibuild.build.threads import in_thread
 from minibuild.checks import check
 from minibuild.errors import UsageError, did_you_mean
 from minibuild.events import Progress
-from minibuild.instructions.effects import FromStage, Origin, RunCommand
+from minibuild.instructions.effects import FromContext, FromImage, FromStage, Origin, RunCommand
 from minibuild.layers.entry import Change
 from minibuild.layers.tree import Tree
 from minibuild.oci import Image
@@ -70,6 +71,7 @@ def _build(request: BuildRequest, store: Store, journal: Journal, cancellation: 
     try:
         return engine.build()
     finally:
+        engine.mounting.close()
         committer.close()
 
 
@@ -118,6 +120,8 @@ class Engine:
             tree_of=self.tree_of,
         )
         """The files that steps copy."""
+        self.mounting = Mounting(self.store, self.origins, self.request.surroundings, self._layers, self.stop)
+        """What RUNs have mounted."""
 
     def build(self) -> BuildResult:
         """Builds the targets and names them."""
@@ -230,20 +234,32 @@ class Engine:
         from minibuild import runtimes, snapshots
 
         roots = RootFilesystems(self.store, snapshots.choose(self.store.root, self.request.snapshotter or None))
-        return roots, runtimes.choose(self.request.runtime or None, self.store.root / "runtimes.json")
+        limited = self.request.surroundings.memory or self.request.surroundings.processors
+        cache = self.store.root / "runtimes.json"
+        return roots, runtimes.choose(self.request.runtime or None, cache, needs_cgroups=bool(limited))
+
+    def _layers(self, origin: Origin) -> Sequence[ChainedLayer]:
+        match origin:
+            case FromStage(index):
+                return self.stages.result(index).layers
+            case FromImage(name):
+                return chained(self.bases.lookup(name, self.request.platform))
+            case FromContext():
+                raise AssertionError("the context has no layers")
 
     def run(
         self, step: Step, effect: RunCommand, layers: Sequence[ChainedLayer], chain: str, activity: Activity
     ) -> Callable[[], Iterable[Change]]:
         """Runs a command on top of layers and seals the tree under a chain; answers what lists its changes."""
         roots, runtime = self._machine()
-        with roots.workspace(layers) as workspace:
+        with self.mounting.mounted(effect, roots) as mounted, roots.workspace(layers) as workspace:
             account = accounts_in(workspace.root).account(effect.user)
             running.make_directory(effect, account, workspace.root)
-            with running.process(effect, account, self.store.scratch) as process:
+            surroundings = self.request.surroundings
+            with running.process(effect, account, self.store.scratch, surroundings, mounted) as process:
                 running.run(
                     running.Command(str(step.statement.body), step.statement.span),
-                    lambda output: runtime.run(process, workspace.root, output, self.stop),
+                    lambda output: runtime.run(process, workspace.root, mounted.masking(output), self.stop),
                     activity.output,
                     self.stop,
                 )

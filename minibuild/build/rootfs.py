@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minibuild.build.committing import ChainedLayer
@@ -37,6 +38,10 @@ class RootFilesystems:
     def workspace(self, layers: Sequence[ChainedLayer]) -> AbstractContextManager[Workspace]:
         """A writable tree of these layers, oldest first."""
         return self.snapshotter.workspace(self._chain(layers))
+
+    def view(self, layers: Sequence[ChainedLayer]) -> AbstractContextManager[Path]:
+        """A tree of these layers, oldest first, to be read only."""
+        return self.snapshotter.view(self._chain(layers))
 
     def _chain(self, layers: Sequence[ChainedLayer]) -> str | None:
         missing = []

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from minibuild.build.accounts import Account
+from minibuild.build.mounting import Mounted
+from minibuild.build.surroundings import Surroundings
 from minibuild.errors import CommandFailed, ImageError
 from minibuild.events import Stream
 from minibuild.instructions.effects import RunCommand
-from minibuild.runtimes.base import Cancellation, Mount, Process
+from minibuild.runtimes.base import DEFAULT_CAPABILITIES, Cancellation, Mount, Process
+from minibuild.sandbox import capabilities
 from minibuild.source import Span
 
 _TAIL = 20
@@ -27,13 +30,15 @@ _HINTS = {
 
 
 @contextmanager
-def network_files(directory: Path, resolv_conf: Path = Path(RESOLV_CONF)) -> Iterator[tuple[Mount, ...]]:
+def network_files(
+    directory: Path, resolv_conf: Path = Path(RESOLV_CONF), hosts: Sequence[tuple[str, str]] = ()
+) -> Iterator[tuple[Mount, ...]]:
     """The files that tell a container its name and its name servers, made in a directory of the host."""
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory(dir=directory, prefix="etc-") as name:
         made = Path(name)
-        (made / "hosts").write_text(_HOSTS)
+        (made / "hosts").write_text(_HOSTS + "".join(f"{address}\t{name}\n" for name, address in hosts))
         (made / "hostname").write_text(_HOSTNAME + "\n")
         (made / "resolv.conf").write_bytes(resolv_conf.read_bytes() if resolv_conf.exists() else b"")
         for file in made.iterdir():
@@ -46,16 +51,19 @@ def network_files(directory: Path, resolv_conf: Path = Path(RESOLV_CONF)) -> Ite
 
 
 @contextmanager
-def process(effect: RunCommand, account: Account, directory: Path) -> Iterator[Process]:
+def process(
+    effect: RunCommand, account: Account, directory: Path, surroundings: Surroundings, mounted: Mounted
+) -> Iterator[Process]:
     """The process that an effect asks for; the files it binds live in ``directory`` while the block lasts."""
-    with network_files(directory) as etc:
+    with network_files(directory, hosts=surroundings.hosts) as etc:
         scratch = etc[0].source.parent
         files = []
         for number, file in enumerate(effect.files):
             (scratch / f"file-{number}").write_bytes(file.content)
             (scratch / f"file-{number}").chmod(file.mode)
             files.append(Mount(scratch / f"file-{number}", file.path))
-        environment = {"HOME": account.home, **dict(effect.proxies), **dict(effect.environment)}
+        environment = {"HOME": account.home, **dict(effect.proxies), **dict(effect.environment), **mounted.variables}
+        is_privileged = effect.security == "insecure"
         yield Process(
             arguments=effect.arguments,
             environment=tuple(environment.items()),
@@ -63,9 +71,15 @@ def process(effect: RunCommand, account: Account, directory: Path) -> Iterator[P
             uid=account.uid,
             gid=account.gid,
             groups=account.groups,
-            mounts=(*etc, *files),
-            network="none" if effect.network == "none" else "host",
+            mounts=(*etc, *files, *mounted.mounts),
+            network=surroundings.network_of(effect),
             hostname=_HOSTNAME,
+            capabilities=capabilities.ours() if is_privileged else DEFAULT_CAPABILITIES,
+            shm_size=surroundings.shm_size,
+            limits=surroundings.limits,
+            memory=surroundings.memory,
+            processors=surroundings.processors,
+            privileged=is_privileged,
         )
 
 

@@ -16,6 +16,7 @@ from minibuild.build.accounts import accounts_of
 from minibuild.build.committing import ChainedLayer
 from minibuild.build.copying import Composition
 from minibuild.build.journal import Activity
+from minibuild.build.origins import binds_of, without_origins
 from minibuild.build.rootfs import chained
 from minibuild.build.selecting import Selected
 from minibuild.errors import blame
@@ -28,6 +29,7 @@ from minibuild.instructions.effects import (
     SourcePath,
     SourceRepository,
     SourceUrl,
+    origins_of,
 )
 from minibuild.layers.entry import Change
 from minibuild.layers.tree import Tree
@@ -106,11 +108,12 @@ class StageBuild:
 
     def _perform(self, step: Step, activity: Activity) -> None:
         match step.effect:
-            case RunCommand() | MakeDirectory() as effect:
+            case RunCommand() as effect:
+                self._perform_run(step, effect, activity)
+            case MakeDirectory() as effect:
                 keys = (step_key(self.key, effect, {}),)
                 if not self._find(step, keys, activity):
-                    layer = self._run(step, effect, activity) if isinstance(effect, RunCommand) else self._make(effect)
-                    self._keep(step, layer, keys)
+                    self._keep(step, self._make(effect), keys)
             case CopyFiles() as effect:
                 self._perform_copy(step, effect, activity)
             case None:
@@ -123,6 +126,10 @@ class StageBuild:
         match step.effect:
             case CopyFiles(origin=FromStage(index)) as effect if not self._is_known_by_name(step, effect):
                 self.engine.stages.result(index)
+            case RunCommand() as effect if not self._run_is_known_by_name(step, effect):
+                for mount in binds_of(effect):
+                    if isinstance(mount.origin, FromStage):
+                        self.engine.stages.result(mount.origin.stage)
 
     def _key_by_name(self, effect: CopyFiles) -> tuple[Key, ...]:
         """The key that knows files by where they come from; none for files that only tell themselves."""
@@ -267,6 +274,33 @@ class StageBuild:
             ]
             composition.copy(effect, selection, unpacked)
             return self._composed(_metered(composition.changes(), activity))
+
+    def _run_key(self, effect: RunCommand, files: Sequence[object], name: str) -> Key:
+        inputs = self.engine.request.surroundings.inputs(effect)
+        return step_key(self.key, without_origins(effect), {**inputs, **({name: files} if files else {})})
+
+    def _run_key_by_name(self, effect: RunCommand) -> tuple[Key, ...]:
+        """The key that knows mounted files by where they come from; none where all of them only tell themselves."""
+        binds = binds_of(effect)
+        if all(isinstance(mount.origin, FromContext) for mount in binds):
+            return ()
+        origins = self.engine.origins
+        return (self._run_key(effect, [origins.called(m.origin, m.source, m.span) for m in binds], "names"),)
+
+    def _run_is_known_by_name(self, step: Step, effect: RunCommand) -> bool:
+        keys = self._run_key_by_name(effect) if all(map(self.engine.may_stay_unbuilt, origins_of(effect))) else ()
+        return bool(keys) and self._record(step, keys[0][0]) is not None
+
+    def _perform_run(self, step: Step, effect: RunCommand, activity: Activity) -> None:
+        """Looks twice where files are mounted, as COPY does where they are copied."""
+        by_name = self._run_key_by_name(effect)
+        if self._run_is_known_by_name(step, effect) and self._find(step, by_name, activity):
+            return
+        origins = self.engine.origins
+        files = [origins.mounted_rows(m.origin, m.source, m.span, activity) for m in binds_of(effect)]
+        keys = (self._run_key(effect, files, "files"), *by_name)
+        if not self._find(step, keys, activity):
+            self._keep(step, self._run(step, effect, activity), keys)
 
     def _run(self, step: Step, effect: RunCommand, activity: Activity) -> ChainedLayer:
         chain = secrets.token_hex(32)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from minibuild.errors import UnavailableError, UsageError
+from minibuild.errors import UsageError
 from minibuild.instructions.effects import RunCommand
 from minibuild.plan import Plan, Step
 from minibuild.runtimes.base import SHM_SIZE, Limit, Mount
@@ -96,8 +96,6 @@ class Surroundings:
 def check_permissions(plan: Plan, surroundings: Surroundings) -> None:
     """Raises UsageError for the first command that wants what its caller has not permitted, before anything runs."""
     for step, effect in _commands(plan):
-        if effect.mounts or effect.security != "sandbox":
-            raise UnavailableError("RUN --mount is not supported yet", span=step.statement.span)
         wants_host = effect.network == "host" and surroundings.network != "host"
         if wants_host and NETWORK_HOST not in surroundings.permissions:
             raise UsageError(

@@ -17,6 +17,7 @@ from minibuild.cli.outputs import Output, check_outputs, parse_output
 from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
 from minibuild.cli.signals import interruptible
+from minibuild.cli.surroundings import surroundings_of
 from minibuild.cli.units import human_size
 from minibuild.errors import ContextError, UsageError, did_you_mean
 from minibuild.oci import Platform, Reference
@@ -74,6 +75,7 @@ def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
         runtime=arguments.runtime,
         snapshotter=arguments.snapshotter,
         mirrors=mirrors_of(arguments, environment),
+        surroundings=surroundings_of(arguments, environment, build_arguments),
         source_date_epoch=_epoch(build_arguments.get("SOURCE_DATE_EPOCH")),
     )
 

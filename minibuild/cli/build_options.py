@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from minibuild.cli.options import add_machinery, add_mirrors, add_platform, add_progress
 from minibuild.cli.parser import Noted, Pairs, Parser, Refused, RefusedUnless
+from minibuild.cli.surroundings import add_surroundings
 
 _SKOPEO = "write an archive with -o type=oci,dest=FILE and push it: skopeo copy oci-archive:FILE docker://NAME"
 _LOCAL_CACHE = "the store is the cache: keep --root DIR between builds"
@@ -13,22 +14,14 @@ _LIMITS = "limit the whole build from outside: systemd-run --scope -p MemoryMax=
 
 # Name → what to do instead. Those of the second table take no value.
 REFUSED: Mapping[str, str] = {
-    "--secret": "fetch what is secret outside the build, and COPY only its result",
-    "--ssh": "clone with your own keys before the build, and COPY the files",
     "--cache-from": _LOCAL_CACHE,
     "--cache-to": _LOCAL_CACHE,
-    "--add-host": "write the name in RUN: RUN echo '10.0.0.1 name' >>/etc/hosts && …",
     "--attest": "leave it out",
     "--annotation": "LABEL or --label put words on the image",
-    "--allow": "RUN has the host's network by default",
     "--call": "a build prints the warnings that a check would",
     "--policy": "leave it out",
     "--cgroup-parent": _LIMITS,
     "--resource": _LIMITS,
-    "--shm-size": _LIMITS,
-    "--ulimit": "set limits in the shell that starts minibuild: ulimit -n 4096",
-    "--volume": "COPY the files, or name a directory by --build-context",
-    "--memory": _LIMITS,
     "--memory-swap": _LIMITS,
     "--cpu-shares": _LIMITS,
     "--cpu-period": _LIMITS,
@@ -53,7 +46,7 @@ NOTED_SWITCHES: Mapping[str, str] = {
     "--compress": "the context is read where it is, not sent",
     "--disable-content-trust": "digests are always verified",
 }
-_SHORT = {"--memory": "-m", "--cpu-shares": "-c"}
+_SHORT = {"--cpu-shares": "-c"}
 
 
 def build_parser(environment: Mapping[str, str]) -> Parser:
@@ -67,6 +60,7 @@ def build_parser(environment: Mapping[str, str]) -> Parser:
     _add_input(parser, environment)
     _add_result(parser)
     _add_manner(parser, environment)
+    add_surroundings(parser)
     _add_docker(parser)
     return parser
 
@@ -148,6 +142,3 @@ def _add_docker(parser: Parser) -> None:
         parser.add_argument(
             name, action=RefusedUnless, fine=("false",), nargs="?", instead="leave it out, or say =false"
         )
-    parser.add_argument(
-        "--network", action=RefusedUnless, fine=("default", "host"), instead="RUN has the host's network: host, default"
-    )

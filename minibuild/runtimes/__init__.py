@@ -25,8 +25,9 @@ def __getattr__(name: str) -> object:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def choose(name: str | None, cache: Path) -> Runtime:
+def choose(name: str | None, cache: Path, *, needs_cgroups: bool = False) -> Runtime:
     """The runtime of that name, else the first of the table that works here; what was found is remembered in a file.
+    ``needs_cgroups``: only of those that can limit memory and processors.
 
     Also removes what killed builds have left. Raises UnavailableError with the reason of each that doesn't work.
     """
@@ -35,7 +36,8 @@ def choose(name: str | None, cache: Path) -> Runtime:
     from minibuild.runtimes.table import TABLE
 
     sweep_scratch()
-    return choose_from(TABLE, name, cache)
+    able = {known: runtime for known, runtime in TABLE.items() if runtime.has_cgroups or not needs_cgroups}
+    return choose_from(TABLE if name else able, name, cache)
 
 
 def describe() -> list[tuple[str, str | None]]:
