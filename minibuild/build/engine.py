@@ -24,7 +24,8 @@ from minibuild.build.scheduler import Scheduler
 from minibuild.build.stage import StageBuild, StageResult
 from minibuild.build.surroundings import check_permissions
 from minibuild.build.threads import in_thread
-from minibuild.checks import check
+from minibuild.build.window import window_on
+from minibuild.checks import check, refuse_if_strict
 from minibuild.errors import UsageError, did_you_mean
 from minibuild.events import Progress
 from minibuild.instructions.effects import FromContext, FromImage, FromStage, Origin, RunCommand
@@ -62,9 +63,11 @@ def _build(request: BuildRequest, store: Store, journal: Journal, cancellation: 
         pull=request.pull,
     )
     dockerfile = read(source)
-    planned = check(dockerfile, plan(dockerfile, bases.lookup, _options(request)))
+    arguments = request.build_arguments
+    planned = check(dockerfile, plan(dockerfile, bases.lookup, _options(request)), window_on(ignore), arguments)
     for finding in planned.findings:
         journal.warn(finding)
+    refuse_if_strict(dockerfile, planned.findings, arguments)
     committer = Committer(store)
     context = replace(context, ignore=ignore, report=journal.warn)
     engine = Engine(request, store, journal, cancellation, planned, context, bases, committer)

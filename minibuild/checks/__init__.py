@@ -1,49 +1,58 @@
 """Warnings about a Dockerfile that builds: one check, one value, over its statements and its plan. Pure.
 
-A new check is a function that yields findings and a line in the table below. What only the fold can see (UndefinedVar,
-LegacyKeyValueFormat, WorkdirRelativePath, …) is in the plan's findings already. ``# check=skip=Rule,…`` at the top of
-a file, or right above an instruction, silences rules there. May import ``plan`` and what is below it only.
+A new check is a function that yields findings and a line in ``table``. ``# check=skip=Rule,…`` at the top of a file, or
+right above an instruction, silences rules there (``wishes``). What the context has is seen through a ``Window``. May
+import ``plan`` and what is below it only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
-from minibuild.checks import stages, style
-from minibuild.checks.skipping import without_skipped
+from minibuild.checks.subject import NO_CONTEXT, Check, Subject, Window
+from minibuild.checks.table import CHECKS
+from minibuild.checks.variables import is_certain
+from minibuild.checks.wishes import Wishes, violation, without_skipped
 from minibuild.dockerfile.statements import Dockerfile
 from minibuild.errors import Finding
 from minibuild.plan.steps import Plan
 
-__all__ = ["CHECKS", "Check", "check"]
+__all__ = ["CHECKS", "NO_CONTEXT", "Check", "Subject", "Window", "check", "examine", "refuse_if_strict"]
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A rule by Docker's name for it, and what finds its breaches."""
-
-    rule: str
-    find: Callable[[Dockerfile, Plan], Iterator[Finding]]
-
-
-# In alphabetical order.
-CHECKS = (
-    Check("ConsistentInstructionCasing", style.inconsistent_casing),
-    Check("DuplicateStageName", stages.duplicate_names),
-    Check("FromAsCasing", stages.casing_of_as),
-    Check("JSONArgsRecommended", style.shell_forms),
-    Check("MultipleInstructionsDisallowed", stages.repeated_instructions),
-    Check("ReservedStageName", stages.reserved_names),
-    Check("StageNameCasing", stages.casing_of_names),
-)
+def check(
+    dockerfile: Dockerfile,
+    plan: Plan,
+    window: Window = NO_CONTEXT,
+    arguments: Mapping[str, str] = MappingProxyType({}),
+) -> Plan:
+    """The plan with the findings of all checks that a build tells among its own, in the order of the file."""
+    subject = Subject(dockerfile, plan, arguments, window)
+    return replace(plan, findings=examine(subject, CHECKS))
 
 
-def check(dockerfile: Dockerfile, plan: Plan) -> Plan:
-    """The plan with the findings of all checks among its own, in the order of the file, skipped rules left out."""
-    found = [*plan.findings, *(finding for check in CHECKS for finding in check.find(dockerfile, plan))]
-    kept = without_skipped(dict.fromkeys(found), dockerfile)
-    return replace(plan, findings=tuple(sorted(kept, key=_place)))
+def examine(subject: Subject, checks: Iterable[Check]) -> tuple[Finding, ...]:
+    """The plan's findings and those of checks, in the order of the file, skipped rules left out.
+
+    Raises DockerfileError for a check directive that can't be read.
+    """
+    wishes = Wishes.of(subject.dockerfile, subject.arguments)
+    wanted = (check for check in checks if check.kind != "experimental" or wishes.wants(check.rule))
+    found = [finding for finding in subject.plan.findings if is_certain(finding, subject)]
+    found += [finding for check in wanted for finding in check.find(subject)]
+    kept = without_skipped(dict.fromkeys(found), subject.dockerfile, wishes)
+    return tuple(sorted(kept, key=_place))
+
+
+def refuse_if_strict(
+    dockerfile: Dockerfile, findings: Iterable[Finding], arguments: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Raises DockerfileError where the file says ``# check=error=true`` and there are findings."""
+    error = violation(findings, Wishes.of(dockerfile, arguments))
+    if error is not None:
+        raise error
 
 
 def _place(finding: Finding) -> tuple[bool, int]:

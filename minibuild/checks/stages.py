@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from minibuild.dockerfile.statements import Dockerfile, Statement
+from minibuild.checks.subject import Subject
+from minibuild.dockerfile.statements import Statement
 from minibuild.dockerfile.words import split_words
 from minibuild.errors import Finding
-from minibuild.instructions.stage import From
-from minibuild.plan.steps import Plan
 
 _ONCE = ("CMD", "ENTRYPOINT", "HEALTHCHECK")
 _RESERVED = ("scratch", "context")
 
 
-def casing_of_names(dockerfile: Dockerfile, _plan: Plan) -> Iterator[Finding]:
+def casing_of_names(subject: Subject) -> Iterator[Finding]:
     """StageNameCasing: the name of a stage is in lower case, as it is kept."""
-    for _, head in _heads(dockerfile):
+    for _, head in subject.heads():
         if head.name and head.name.value != head.stage_name:
             message = f"stage name {head.name} is kept in lower case"
             yield Finding("StageNameCasing", message, head.name.span, f"write {head.stage_name}")
 
 
-def casing_of_as(dockerfile: Dockerfile, _plan: Plan) -> Iterator[Finding]:
+def casing_of_as(subject: Subject) -> Iterator[Finding]:
     """FromAsCasing: AS is in the case of FROM."""
-    for statement, head in _heads(dockerfile):
+    for statement, head in subject.heads():
         word = split_words(statement.body)[1] if head.name else None
         if word and word.value.isupper() != statement.keyword_span.text.isupper():
             wanted = "AS" if statement.keyword_span.text.isupper() else "as"
@@ -32,28 +31,28 @@ def casing_of_as(dockerfile: Dockerfile, _plan: Plan) -> Iterator[Finding]:
             yield Finding("FromAsCasing", message, word.span, f"write {wanted}")
 
 
-def duplicate_names(dockerfile: Dockerfile, _plan: Plan) -> Iterator[Finding]:
+def duplicate_names(subject: Subject) -> Iterator[Finding]:
     """DuplicateStageName: no two stages have one name."""
     lines: dict[str, int] = {}
-    for statement, head in _heads(dockerfile):
+    for statement, head in subject.heads():
         if head.name and head.stage_name in lines:
             message = f"stage name {head.name} is that of line {lines[head.stage_name]} too"
             yield Finding("DuplicateStageName", message, head.name.span, "give each stage a name of its own")
         lines.setdefault(head.stage_name, statement.span.line)
 
 
-def reserved_names(dockerfile: Dockerfile, _plan: Plan) -> Iterator[Finding]:
+def reserved_names(subject: Subject) -> Iterator[Finding]:
     """ReservedStageName: a stage isn't called what FROM and COPY understand otherwise."""
-    for _, head in _heads(dockerfile):
+    for _, head in subject.heads():
         if head.name and head.stage_name in _RESERVED:
             message = f"stage name {head.name} means something of its own"
             yield Finding("ReservedStageName", message, head.name.span, "give the stage another name")
 
 
-def repeated_instructions(dockerfile: Dockerfile, _plan: Plan) -> Iterator[Finding]:
+def repeated_instructions(subject: Subject) -> Iterator[Finding]:
     """MultipleInstructionsDisallowed: of several CMD, ENTRYPOINT or HEALTHCHECK in a stage only the last counts."""
     last: dict[str, Statement] = {}
-    for statement in dockerfile.statements:
+    for statement in subject.dockerfile.statements:
         if statement.keyword == "FROM":
             last.clear()
         earlier = last.get(statement.keyword)
@@ -61,7 +60,3 @@ def repeated_instructions(dockerfile: Dockerfile, _plan: Plan) -> Iterator[Findi
             message = f"{statement.keyword} is given again on line {statement.span.line}, and only the last counts"
             yield Finding("MultipleInstructionsDisallowed", message, earlier.keyword_span, "remove this one")
         last[statement.keyword] = statement
-
-
-def _heads(dockerfile: Dockerfile) -> Iterator[tuple[Statement, From]]:
-    return ((statement, From.parse(statement)) for statement in dockerfile.statements if statement.keyword == "FROM")

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
-from minibuild.dockerfile.statements import Dockerfile, Statement
+from minibuild.checks.subject import Subject
+from minibuild.dockerfile.statements import Statement
+from minibuild.dockerfile.words import split_words
 from minibuild.errors import Finding
-from minibuild.plan.steps import Plan
 
 
-def inconsistent_casing(dockerfile: Dockerfile, _plan: Plan) -> Iterator[Finding]:
+def inconsistent_casing(subject: Subject) -> Iterator[Finding]:
     """ConsistentInstructionCasing: keywords are written all in upper case or all in lower case."""
-    written = [statement.keyword_span.text for statement in dockerfile.statements]
+    statements = subject.dockerfile.statements
+    written = [statement.keyword_span.text for statement in statements]
     lower, upper = sum(map(str.islower, written)), sum(map(str.isupper, written))
     wanted = str.lower if lower > upper else str.upper
-    for statement, word in zip(dockerfile.statements, written, strict=True):
+    for statement, word in zip(statements, written, strict=True):
         if word != wanted(word):
             message = f"{word} is not in the case of the other instructions"
             yield Finding("ConsistentInstructionCasing", message, statement.keyword_span, f"write {wanted(word)}")
 
 
-def shell_forms(dockerfile: Dockerfile, _plan: Plan) -> Iterator[Finding]:
+def shell_forms(subject: Subject) -> Iterator[Finding]:
     """JSONArgsRecommended: CMD and ENTRYPOINT in shell form leave signals to a shell, unless SHELL chose one."""
-    shells = Counter[str]()
-    for statement in dockerfile.statements:
+    stages = iter(subject.plan.stages)
+    has_shell = False
+    for statement in subject.dockerfile.statements:
         if statement.keyword == "FROM":
-            shells.clear()
-        shells[statement.keyword] += 1
-        if statement.keyword in ("CMD", "ENTRYPOINT") and statement.arguments is None and not shells["SHELL"]:
+            stage = next(stages, None)
+            has_shell = bool(stage and stage.steps and stage.steps[0].after.config.shell)
+        elif statement.keyword == "SHELL":
+            has_shell = True
+        elif statement.keyword in ("CMD", "ENTRYPOINT") and statement.arguments is None and not has_shell:
             yield _shell_form(statement)
 
 
@@ -36,3 +40,15 @@ def _shell_form(statement: Statement) -> Finding:
     message = f"{statement.keyword} in shell form runs under a shell that passes no signals on"
     hint = f'write {statement.keyword} ["program", "argument"]'
     return Finding("JSONArgsRecommended", message, statement.keyword_span, hint)
+
+
+def casing_of_protocols(subject: Subject) -> Iterator[Finding]:
+    """ExposeProtoCasing: the protocol of a port is in lower case, as it is kept."""
+    for statement in subject.dockerfile.statements:
+        if statement.keyword != "EXPOSE":
+            continue
+        for word in split_words(statement.body):
+            port, slash, protocol = word.value.partition("/")
+            if slash and "$" not in protocol and protocol != protocol.lower():
+                message = f"protocol {protocol} is kept in lower case"
+                yield Finding("ExposeProtoCasing", message, word.span, f"write {port}/{protocol.lower()}")

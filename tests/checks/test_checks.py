@@ -22,8 +22,9 @@ def _no_images(*_asked: object) -> None:  # type: ignore[misc]
 
 
 def test_the_table_is_in_alphabetical_order() -> None:
-    names = [check.rule for check in CHECKS]
+    names = [check.rule for check in CHECKS if check.kind != "own"]
     assert names == sorted(names)
+    assert len(names) == 22
 
 
 @pytest.mark.parametrize(
