@@ -1,0 +1,76 @@
+"""The options of build that surround RUN."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from minibuild.build.surroundings import Secret, SshAgent, Surroundings
+from minibuild.cli.build_options import build_parser
+from minibuild.cli.surroundings import surroundings_of
+from minibuild.errors import UsageError
+from minibuild.runtimes.base import Limit, Mount
+
+ENVIRONMENT = {"TOKEN": "t0ken"}
+
+
+def said(*words: str) -> Surroundings:
+    return surroundings_of(build_parser({}).read(words), ENVIRONMENT, {"BUILDKIT_CACHE_MOUNT_NS": "ns"})
+
+
+WORDS: Mapping[str, tuple[str, object]] = {
+    "--network none": ("network", "none"),
+    "--network default": ("network", "host"),
+    "--allow network.host,security.insecure": ("permissions", frozenset({"network.host", "security.insecure"})),
+    "--add-host a:1.2.3.4 --add-host b=::1": ("hosts", (("a", "1.2.3.4"), ("b", "::1"))),
+    "--add-host a:[fe80::1] --add-host h:host-gateway": ("hosts", (("a", "fe80::1"), ("h", "127.0.0.1"))),
+    "--shm-size 1g": ("shm_size", 1 << 30),
+    "--ulimit nofile=1:2 --ulimit core=0": ("limits", (Limit("nofile", 1, 2), Limit("core", 0, 0))),
+    "--ulimit stack=5:-1": ("limits", (Limit("stack", 5, -1),)),
+    "-m 64m": ("memory", 64 << 20),
+    "--cpus 1.5": ("processors", 1.5),
+    "-v /:/host:ro": ("volumes", (Mount(Path("/"), "/host"),)),
+    "--secret id=TOKEN": ("secrets", {"TOKEN": Secret(value="t0ken")}),
+    "--secret id=x,env=TOKEN": ("secrets", {"x": Secret(value="t0ken")}),
+    "--secret type=env,id=x,src=TOKEN": ("secrets", {"x": Secret(value="t0ken")}),
+    "--secret id=x,src=/etc/passwd": ("secrets", {"x": Secret(Path("/etc/passwd"))}),
+    "--ssh k=/etc/passwd,/etc/group": ("agents", {"k": SshAgent(keys=(Path("/etc/passwd"), Path("/etc/group")))}),
+    "--pull": ("cache_namespace", "ns"),
+}
+
+
+@pytest.mark.parametrize(("words", "expected"), WORDS.items(), ids=WORDS)
+def test_words_say_what_surrounds_a_run(words: str, expected: tuple[str, object]) -> None:
+    assert getattr(said(*words.split()), expected[0]) == expected[1]
+
+
+REFUSED = {
+    "--network bridge": "--network=bridge is not supported",
+    "--allow device": "--allow device is not supported",
+    "--add-host a": "--add-host 'a' wants NAME:ADDRESS",
+    "--add-host a:b": "--add-host 'a:b' wants an address after a, got 'b'",
+    "--shm-size big": "--shm-size wants a size such as 64m, got 'big'",
+    "--ulimit files=1": "--ulimit 'files=1' limits nothing that there is",
+    "--ulimit nofile=2:1": "--ulimit 'nofile=2:1' has a soft limit above the hard one",
+    "--ulimit nofile=x": "--ulimit 'nofile=x' wants nofile=SOFT[:HARD], numbers, -1 for no limit",
+    "--cpus 0": "--cpus wants a number such as 1.5, at least 0.01, got '0'",
+    "--secret src=x": "--secret 'src=x' wants an id",
+    "--secret id=x,mode=1": "--secret has no 'mode'",
+    "--secret id=x,env=NONE": "--secret x: the variable NONE is not set",
+    "--secret id=x,src=/nowhere": "--secret x: there is no file /nowhere",
+    "--ssh default": "--ssh default: no agent runs (SSH_AUTH_SOCK is not set)",
+    "--ssh k=/nowhere": "--ssh k: /nowhere doesn't exist",
+}
+
+
+@pytest.mark.parametrize(("words", "message"), REFUSED.items(), ids=REFUSED)
+def test_what_cannot_surround_a_run_is_refused(words: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        said(*words.split())
+    assert caught.value.message == message
+
+
+def test_a_secret_is_not_shown_by_accident() -> None:
+    assert "t0ken" not in repr(said("--secret", "id=TOKEN"))
