@@ -13,6 +13,7 @@ from types import MappingProxyType
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "build": ("build", "Build an image from a Dockerfile (the default: `minibuild .`)"),
+        "check": ("check", "Tell what to mend in a Dockerfile, without building it"),
         "pull": ("pull", "Fetch an image from a registry into the store"),
         "images": ("images", "List the images in the store"),
         "inspect": ("inspect", "Show all that is known of images, as JSON or by a template"),
