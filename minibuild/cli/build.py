@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from minibuild.build.request import BuildRequest, BuildResult
+from minibuild.build.request import BuildRequest, BuildResult, Target
 from minibuild.cli import COMMANDS
 from minibuild.cli.build_options import build_parser
 from minibuild.cli.display import choose
@@ -34,6 +34,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     check_machinery(arguments)
     outputs = outputs_of(arguments)
     check_outputs(outputs, quiet=arguments.quiet, terminal=session.output.isatty())
+    for output in outputs:
+        _check_target("--output …,target=", output.target, request.target)
     display = choose("quiet" if arguments.quiet else arguments.progress, session.errors, session.environment)
     if not arguments.quiet:
         for note in getattr(arguments, "notes", ()):
@@ -46,12 +48,14 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         with interruptible() as cancellation:
             result = build(request, store, exports.progress, cancellation)
         for output in outputs:
-            exports.export(output, result.image, request.tags)
-    _write_files(arguments, result, request.tags)
+            target = target_of(output, result)
+            exports.export(output, target.image, target.tags)
+    _write_files(arguments, result)
     if arguments.quiet:
-        session.print(result.image.id)
+        session.print("\n".join(target.image.id for target in result.targets))
     elif arguments.progress != "rawjson":
-        session.note(summary(result, request.tags, outputs))
+        for target in result.targets:
+            session.note(summary(result, target, [output for output in outputs if target_of(output, result) == target]))
     return 0
 
 
@@ -59,15 +63,21 @@ def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
     """What the words ask for; raises UsageError or ContextError."""
     epoch = environment.get("SOURCE_DATE_EPOCH")
     build_arguments = {**({"SOURCE_DATE_EPOCH": epoch} if epoch else {}), **arguments.build_arg}
+    target = ",".join(arguments.target)
+    tags = tuple(dict.fromkeys(map(_tag, arguments.tag)))
+    for stage, _ in tags:
+        _check_target("--tag STAGE=", stage, target)
     return BuildRequest(
         context=_context(arguments.operands[0] if arguments.operands else "."),
         dockerfile=arguments.file,
         build_arguments=build_arguments,
         environment=environment,
         labels=arguments.label,
-        target=arguments.target,
+        target=target,
         platform=platform_of(arguments, environment),
-        tags=tuple(dict.fromkeys(map(_tag, arguments.tag))),
+        tags=tuple(tag for stage, tag in tags if not stage),
+        stage_tags=tuple((stage, tag) for stage, tag in tags if stage),
+        all_stages=arguments.all_stages,
         named_contexts=arguments.build_context,
         no_cache=arguments.no_cache,
         no_cache_stages=frozenset(_listed(arguments.no_cache_filter)),
@@ -86,13 +96,20 @@ def outputs_of(arguments: argparse.Namespace) -> tuple[Output, ...]:
     return tuple(dict.fromkeys([*outputs, *([Output("docker")] if arguments.load else [])]))
 
 
-def summary(result: BuildResult, tags: Sequence[Reference], outputs: Sequence[Output]) -> str:
+def target_of(output: Output, result: BuildResult) -> Target:
+    """The target that an output is of."""
+    wanted = (target for target in result.targets if output.target and target.answers_to(output.target))
+    return next(wanted, result.targets[-1])
+
+
+def summary(result: BuildResult, target: Target, outputs: Sequence[Output]) -> str:
     """The end of a build: what came out, how much was cached, and what to type next."""
-    image = result.image
+    image = target.image
     rows = [
+        *([("target", target.title)] if len(result.targets) > 1 else []),
         ("image", image.id),
         ("digest", image.digest),
-        *(("tag", tag.familiar()) for tag in tags),
+        *(("tag", tag.familiar()) for tag in target.tags),
         ("size", f"{human_size(image.size)} in {_counted(len(image.layers), 'layer')}"),
         ("steps", f"{result.cached} of {result.steps} cached"),
         *((output.type, output.destination) for output in outputs if output.destination),
@@ -129,11 +146,21 @@ def _context(word: str) -> Path:
     return path
 
 
-def _tag(word: str) -> Reference:
-    reference = Reference.parse(word)
+def _tag(word: str) -> tuple[str, Reference]:
+    """The stage that is named, "" for the last target, and its name."""
+    stage, _, name = word.rpartition("=")
+    reference = Reference.parse(name)
     if reference.is_pinned:
         raise UsageError(f"--tag {word!r} has a digest, which only the bytes can give", hint="leave @sha256:… out")
-    return reference
+    return stage.lower(), reference
+
+
+def _check_target(option: str, stage: str, targets: str) -> None:
+    """Raises UsageError for a stage that ``--target`` doesn't ask for."""
+    asked = [word.strip().lower() for word in targets.split(",")]
+    if stage and stage.lower() not in asked:
+        hint = did_you_mean(stage, asked) or f"ask for it: --target {','.join([*filter(None, asked), stage])}"
+        raise UsageError(f"{option}{stage} is about no --target of this build", hint=hint)
 
 
 def _listed(words: Sequence[str]) -> list[str]:
@@ -148,16 +175,25 @@ def _epoch(word: str | None) -> int | None:
     return int(word)
 
 
-def _write_files(arguments: argparse.Namespace, result: BuildResult, tags: Sequence[Reference]) -> None:
+def _write_files(arguments: argparse.Namespace, result: BuildResult) -> None:
     if arguments.iidfile:
         Path(arguments.iidfile).write_text(result.image.id)
     if arguments.metadata_file:
-        Path(arguments.metadata_file).write_text(json.dumps(metadata(result, tags), indent=2) + "\n")
+        Path(arguments.metadata_file).write_text(json.dumps(metadata(result), indent=2) + "\n")
 
 
-def metadata(result: BuildResult, tags: Sequence[Reference]) -> dict[str, object]:
-    """The keys that ``docker buildx build --metadata-file`` writes, as far as they mean something here."""
-    image = result.image
+def metadata(result: BuildResult) -> dict[str, object]:
+    """The keys that ``docker buildx build --metadata-file`` writes, as far as they mean something here.
+
+    Of several targets each has its own, under the target's name, as ``docker buildx bake`` does.
+    """
+    if len(result.targets) == 1:
+        return _metadata(result.targets[0])
+    return {target.title: _metadata(target) for target in result.targets}
+
+
+def _metadata(target: Target) -> dict[str, object]:
+    image, tags = target.image, target.tags
     document: dict[str, object] = {
         "containerimage.config.digest": image.id,
         "containerimage.descriptor": {**image.descriptor.encode(), "platform": _platform(image.config.platform)},

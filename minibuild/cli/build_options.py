@@ -82,7 +82,9 @@ def _add_input(parser: Parser, environment: Mapping[str, str]) -> None:
         metavar="NAME=PLACE",
         help="what NAME means in FROM and --from: docker-archive:FILE, oci-layout:DIR, docker-image://NAME; repeatable",
     )
-    add("--target", metavar="STAGE", default="", help="stop at this stage (default: the last)")
+    words = "the stages to build (default: the last); repeatable; -t, --iidfile and -o are about the last one"
+    add("--target", action="append", default=[], metavar="STAGE,…", help=words)
+    add("--all-stages", action="store_true", help="build the stages too that no target needs")
     add_platform(add, "what to build for")
     add("--label", action=Pairs, metavar="KEY=VALUE", help="label of the result; repeatable")
 
@@ -94,8 +96,8 @@ def _add_result(parser: Parser) -> None:
         "--tag",
         action="append",
         default=[],
-        metavar="NAME[:TAG]",
-        help="name of the result in the store; repeatable",
+        metavar="[STAGE=]NAME[:TAG]",
+        help="name of the result in the store, or of one of several targets; repeatable",
     )
     add(
         "-o",
@@ -105,7 +107,7 @@ def _add_result(parser: Parser) -> None:
         metavar="PLACE",
         help="where it goes, besides the store; DIR or type=local,dest=DIR: its files; - or type=tar,dest=FILE: the "
         "same as a tar; type=docker,dest=FILE or type=oci,dest=FILE: an archive for `docker load`; "
-        "type=docker: the daemon; repeatable",
+        "type=docker: the daemon; …,target=STAGE: of one of several targets; repeatable",
     )
     add(
         "--load",

@@ -42,12 +42,14 @@ class Output:
     """One place. ``destination`` is a path, ``-`` for standard output, "" for none (the daemon, the store).
 
     ``names`` are the ``name=`` words; () takes the build's tags. ``directory``: an OCI layout not packed into a tar.
+    ``target`` is the stage whose result goes there, "" for the last of the build's targets.
     """
 
     type: str
     destination: str = ""
     names: tuple[str, ...] = ()
     directory: bool = False
+    target: str = ""
 
     @property
     def is_file(self) -> bool:
@@ -120,7 +122,7 @@ def _attribute(word: str, text: str) -> tuple[str, str]:
 
 
 def _refuse_unknown(word: str, kind: str, attributes: Mapping[str, str]) -> None:
-    known = _ATTRIBUTES[kind]
+    known = (*_ATTRIBUTES[kind], "target")
     for key in attributes:
         if key in known:
             continue
@@ -141,4 +143,4 @@ def _output(word: str, kind: str, attributes: Mapping[str, str]) -> Output:
     if kind in ("oci", "tar") and not destination:
         destination = STDOUT
     names = tuple(name.strip() for name in attributes.get("name", "").split(",") if name.strip())
-    return Output(kind, destination, names, directory)
+    return Output(kind, destination, names, directory, attributes.get("target", ""))

@@ -192,3 +192,58 @@ def test_a_terminal_shows_steps_in_colour_and_has_its_cursor_back(minibuild: Min
     assert re.search(r" => \[2/2\] COPY app\.txt /srv/ +0\.\ds", shown)
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1
     assert "steps   0 of 1 cached" in shown
+
+
+SEVERAL = "FROM scratch AS one\nCOPY f /one\nFROM scratch AS two\nCOPY f /two\nFROM scratch AS three\nCOPY missing /\n"
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """A project of three stages, the last of which fails."""
+    root = tmp_path / "several"
+    root.mkdir()
+    (root / "Dockerfile").write_text(SEVERAL)
+    (root / "f").write_text("content")
+    return root
+
+
+def test_several_targets_go_each_to_its_own_place_under_its_own_name(minibuild: Minibuild, several: Path) -> None:
+    words = ["--target", "one,two", "-t", "second", "-t", "one=first", "-o", "type=local,dest=a,target=one", "-o", "b"]
+    done = minibuild("build", *words, "--metadata-file", "m.json", "--iidfile", "id", ".", cwd=several)
+    assert done.returncode == 0, done.stderr
+    assert ([path.name for path in (several / "a").iterdir()], (several / "b" / "two").read_text()) == (
+        ["one"],
+        "content",
+    )
+    metadata = json.loads((several / "m.json").read_text())
+    assert {title: known["image.name"] for title, known in metadata.items()} == {
+        "one": "docker.io/library/first:latest",
+        "two": "docker.io/library/second:latest",
+    }
+    assert (several / "id").read_text() == metadata["two"]["containerimage.config.digest"]
+    listed = minibuild.succeed("images", "--format", "{{.Repository}}").split()
+    assert sorted(listed) == ["first", "second"]
+
+
+def test_quiet_prints_an_id_for_each_target(minibuild: Minibuild, several: Path) -> None:
+    ids = minibuild.succeed("build", "-q", "--target", "two", "--target", "one", str(several)).split()
+    assert len(set(ids)) == 2
+
+
+@pytest.mark.parametrize(
+    "words", [["-t", "three=x"], ["-o", "type=local,dest=d,target=three"]], ids=["a tag", "an output"]
+)
+def test_what_is_about_no_target_is_refused_before_anything_is_built(
+    minibuild: Minibuild, several: Path, words: list[str]
+) -> None:
+    done = minibuild("build", "--target", "one,two", *words, str(several))
+    assert done.returncode == 2
+    assert "three is about no --target of this build\nhint: did you mean" not in done.stderr
+    assert "ask for it: --target one,two,three" in done.stderr
+
+
+def test_all_stages_builds_what_no_target_needs(minibuild: Minibuild, several: Path) -> None:
+    assert minibuild("build", "--target=one", str(several)).returncode == 0
+    done = minibuild("build", "--target=one", "--all-stages", str(several))
+    assert done.returncode == 4
+    assert "missing" in done.stderr

@@ -49,7 +49,8 @@ BUILDS: Mapping[str, tuple[tuple[str, ...], str, object]] = {
     "a value may follow an equals sign": (("-f=Other",), "dockerfile", "Other"),
     "a long value may follow an equals sign": (("--file=Other",), "dockerfile", "Other"),
     "a dash is a value": (("-f", "-"), "dockerfile", "-"),
-    "the last of several counts": (("--target", "a", "--target", "b"), "target", "b"),
+    "the last of several counts": (("-f", "a", "-f", "b"), "dockerfile", "b"),
+    "targets add up": (("--target", "a", "--target", "b,c"), "target", "a,b,c"),
     "a switch may be set": (("--pull=true",), "pull", True),
     "a switch may be unset": (("--pull", "--pull=false"), "pull", False),
     "tags add up, each once": (
@@ -121,7 +122,7 @@ REFUSED = {
     "--tga x": ("--tga is no option of minibuild build", "did you mean --tag?"),
     "--no-cach .": ("--no-cach is no option of minibuild build", "did you mean --no-cache?"),
     "-x": ("-x is no option of minibuild build", "see minibuild build --help"),
-    "-t": ("-t wants a value: NAME[:TAG]", "see minibuild build --help"),
+    "-t": ("-t wants a value: [STAGE=]NAME[:TAG]", "see minibuild build --help"),
     "a b": ("build wants [CONTEXT], got 'a' 'b'", "see minibuild build --help"),
     "--pull=perhaps": ("--pull wants true or false, got 'perhaps'", ""),
     "--build-arg =x": ("--build-arg wants KEY[=VALUE], got '=x'", ""),
