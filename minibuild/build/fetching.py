@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from minibuild.build.context import DirectoryContext
 from minibuild.build.journal import Activity, Journal
 from minibuild.build.matching import FileTree
 from minibuild.errors import ContextError, MinibuildError
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _MODE = 0o600
 _UNNAMED = "__unnamed__"
 _BLOCK = 1 << 20
+# Of SHA-1 and SHA-256, in hexadecimal digits: less may come to stand for another commit.
+_COMMIT_LENGTHS = (40, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,35 @@ class Fetcher:
                 case SourceUrl():
                     self._fetched[source] = self._file(source)
                 case SourceRepository():
-                    raise ContextError("ADD of a git repository is not supported yet", span=source.span)
+                    self._fetched[source] = self._checkout(source)
         return self._fetched[source]
+
+    def _checkout(self, source: SourceRepository) -> tuple[FileTree, str]:
+        from minibuild.build.remote.git import Git
+        from minibuild.build.remote.git_place import parse_place
+        from minibuild.build.remote.http import shown
+
+        place = parse_place(source.words)
+        keeps_git = source.keeps_git_directory
+        if None not in (keeps_git, place.keeps_git) and keeps_git is not place.keeps_git:
+            raise ContextError("--keep-git-dir and keep-git-dir= of the address say different things")
+        if source.checksum and place.commit and source.checksum != place.commit:
+            raise ContextError(f"--checksum says {source.checksum}, the address {place.commit}")
+        place = replace(place, commit=source.checksum or place.commit, ref=place.ref or source.checksum)
+        git = Git(self.environment, self.cancellation)
+        with self.journal.activity(f"ADD {shown(place.remote)}") as activity:
+            checkout = git.check_out(place, self._directory(), keep_git=bool(keeps_git), activity=activity)
+        return DirectoryContext(checkout.root, report=self.journal.warn), ""
+
+    def _directory(self) -> Path:
+        """A directory for checkouts, removed with the fetcher."""
+        import shutil
+        import weakref
+        from tempfile import mkdtemp
+
+        directory = Path(mkdtemp(dir=self.store.scratch, prefix="checkout-"))
+        weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+        return directory
 
     def _file(self, source: SourceUrl) -> tuple[FileTree, str]:
         from minibuild.build.remote.http import Validators, Web, name_in, shown
@@ -153,6 +183,8 @@ def pinned(effect: CopyFiles) -> list[list[object]] | None:
             from minibuild.build.remote.http import name_in
 
             return [[name_in(url), checksum]] if name_in(url) else None
+        case (SourceRepository(checksum=checksum),) if len(checksum) in _COMMIT_LENGTHS:
+            return [["", checksum]]
         case _:
             return None
 
