@@ -17,7 +17,8 @@ PROXIES = tuple(
 
 def is_predefined(name: str) -> bool:
     """A --build-arg that means something without an ARG. Source: Dockerfile reference, Predefined ARGs."""
-    return name in PROXIES or name.startswith("BUILDKIT_") or name == "SOURCE_DATE_EPOCH" or name in _platform_names()
+    known = (*PROXIES, "SOURCE_DATE_EPOCH", "BUILDKIT_DOCKERFILE_CHECK")
+    return name in known or name in _platform_names()
 
 
 def global_scope(options: Options, target: str) -> StageState:

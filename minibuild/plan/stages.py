@@ -99,6 +99,7 @@ class _Planner:
         for name in self.options.build_arguments:
             if name not in taken and not is_predefined(name):
                 hint = did_you_mean(name, sorted(taken)) or f"say ARG {name} in the stage that wants it"
+                hint = "it is for BuildKit, and means nothing here" if name.startswith("BUILDKIT_") else hint
                 self._report(Finding("UnusedBuildArg", f"no ARG takes --build-arg {name}", None, hint))
 
     def _report(self, finding: Finding) -> None:
