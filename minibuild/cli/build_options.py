@@ -32,7 +32,7 @@ REFUSED: Mapping[str, str] = {
 REFUSED_SWITCHES: Mapping[str, str] = {
     "--push": _SKOPEO,
     "--squash": "use several stages, and COPY --from the files you want to keep",
-    "--check": "a build prints the warnings that a check would",
+    "--check": "say `minibuild check`",
 }
 # Accepted by Docker for old scripts, with no effect there or none here.
 NOTED: Mapping[str, str] = {
