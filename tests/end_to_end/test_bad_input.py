@@ -107,7 +107,7 @@ CASES = (
         ("missing.tar",),
         arguments=("--build-context", "busybox=docker-archive:missing.tar", "{root}"),
     ),
-    Bad("flag of a later version", 3, ("Dockerfile:2:5", "--mount"), text("FROM busybox\nRUN --mount=type=ssh true\n")),
+    Bad("flag of a later version", 3, ("Dockerfile:2:5", "--device"), text("FROM busybox\nRUN --device=gpu true\n")),
 )
 
 
