@@ -152,6 +152,7 @@ def build(
     from minibuild.events import silent
     from minibuild.oci import Platform, Reference
     from minibuild.runtimes.base import Cancellation
+    from minibuild.sandbox.userns import user_id
     from minibuild.store import Store, data_directory
 
     request = BuildRequest(
@@ -168,5 +169,5 @@ def build(
         pull=pull,
         mirrors=tuple(registry_mirrors),
     )
-    with Store.at(data_directory(os.environ) if root is None else Path(root)) as store:
+    with Store.at(data_directory(os.environ, user_id()) if root is None else Path(root)) as store:
         return build_request(request, store, progress or silent, Cancellation()).image

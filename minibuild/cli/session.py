@@ -52,6 +52,7 @@ def store_root(word: str | None, environment: Mapping[str, str]) -> Path:
         raise UsageError("--root wants a directory, got ''")
     if word:
         return Path(word).absolute()
+    from minibuild.sandbox.userns import user_id
     from minibuild.store import data_directory
 
-    return data_directory(environment)
+    return data_directory(environment, user_id())

@@ -11,7 +11,7 @@ from typing import Any
 
 from minibuild.errors import UnavailableError, did_you_mean
 from minibuild.runtimes.base import Runtime
-from minibuild.sandbox.userns import mapping
+from minibuild.sandbox.userns import AS_ROOT, mapping
 from minibuild.version import __version__
 
 
@@ -40,7 +40,7 @@ def choose_from(table: Mapping[str, type[Runtime]], name: str | None, cache: Pat
         reasons[candidate] = reason
     raise UnavailableError(
         f"no runtime can run a command here: {'; '.join(f'{name}: {why}' for name, why in reasons.items())}",
-        hint="run minibuild as root; a Dockerfile without RUN needs no runtime",
+        hint=f"{AS_ROOT}; a Dockerfile without RUN needs no runtime",
     )
 
 

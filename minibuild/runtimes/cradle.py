@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from minibuild.errors import UnavailableError
 from minibuild.runtimes.host import clean_environment, which
 from minibuild.sandbox import syscalls
+from minibuild.sandbox.userns import AS_ROOT
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -76,7 +77,7 @@ class Cradle:
             syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            raise UnavailableError(f"namespaces can't be made: {reason}", hint="run minibuild as root") from error
+            raise UnavailableError(f"namespaces can't be made: {reason}", hint=AS_ROOT) from error
         self.before()
         reader, lifeline = self._reader()
         try:

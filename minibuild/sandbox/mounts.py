@@ -13,7 +13,7 @@ from pathlib import Path
 
 from minibuild.errors import UnavailableError
 from minibuild.sandbox import syscalls
-from minibuild.sandbox.userns import in_first_user_namespace
+from minibuild.sandbox.userns import AS_ROOT, in_first_user_namespace
 
 # The kernel's own bound is 500 lower directories.
 OVERLAY_LIMIT = 500
@@ -37,7 +37,7 @@ def private_mounts() -> None:
         syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_SLAVE)
     except OSError as error:
         raise UnavailableError(
-            f"a mount namespace can't be made: {(error.strerror or str(error)).lower()}", hint="run minibuild as root"
+            f"a mount namespace can't be made: {(error.strerror or str(error)).lower()}", hint=AS_ROOT
         ) from error
     _drop_copies()
     _thread.private = True

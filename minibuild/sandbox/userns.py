@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# What a plain user can do about it, in the words of a hint.
+AS_ROOT = "run minibuild as root, or by `unshare --map-auto --map-root-user --mount minibuild …`"
+
 
 def in_first_user_namespace() -> bool:
     """We are where the kernel's own ids are ours; elsewhere overlay keeps its marks in ``user.`` attributes."""

@@ -44,7 +44,9 @@ def choose(root: Path, name: str | None = None) -> Snapshotter:
         if reason is None:
             return TABLE[candidate].open(directory)
         reasons.append(f"{candidate}: {reason}")
-    raise UnavailableError(f"no file tree can be made for RUN: {'; '.join(reasons)}", hint="run minibuild as root")
+    from minibuild.sandbox.userns import AS_ROOT
+
+    raise UnavailableError(f"no file tree can be made for RUN: {'; '.join(reasons)}", hint=AS_ROOT)
 
 
 def describe(root: Path) -> list[tuple[str, str | None]]:
