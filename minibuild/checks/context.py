@@ -10,8 +10,6 @@ from minibuild.dockerfile.text import Text
 from minibuild.errors import Finding
 from minibuild.plan.steps import Step
 
-BIG = 50 << 20
-"""From so many bytes on a context without an ignore file is worth a word."""
 
 _WILD = frozenset("*?[")
 
@@ -27,22 +25,6 @@ def ignored_sources(subject: Subject) -> Iterator[Finding]:
                 message = f"{step.statement.keyword} of {text}, which {line} leaves out"
                 hint = f"take the pattern out of {subject.window.ignore_file}, or bring the file back by !{path}"
                 yield Finding("CopyIgnoredFile", message, text.span, hint)
-
-
-def missing_ignore_file(subject: Subject) -> Iterator[Finding]:
-    """NoDockerignore: a big context is copied whole, and nothing is left out of it."""
-    if subject.window.ignore_file:
-        return
-    for step in subject.steps("COPY", "ADD"):
-        whole = next((text for text, path in context_sources(step) if not path), None)
-        if whole is None:
-            continue
-        size = subject.window.size()
-        if size >= BIG:
-            message = f"the whole context is copied, {size >> 20} MiB and more, and there is no .dockerignore"
-            hint = "write a .dockerignore: .git, dependencies, results of builds, local settings"
-            yield Finding("NoDockerignore", message, whole.span, hint)
-        return
 
 
 def context_sources(step: Step) -> Iterator[tuple[Text, str]]:

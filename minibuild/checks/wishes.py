@@ -81,13 +81,6 @@ def violation(findings: Iterable[Finding], wishes: Wishes) -> DockerfileError | 
     )
 
 
-def skipped_rules(dockerfile: Dockerfile, wishes: Wishes) -> Iterator[tuple[str, Span | None]]:
-    """The rules that are skipped by name anywhere in the file, in lower case, with the instructions they stand at."""
-    yield from ((rule, None) for rule in sorted(wishes.skipped - {_ALL}))
-    for span, rules in _places(dockerfile):
-        yield from ((rule, span) for rule in sorted(rules - {_ALL}))
-
-
 def _places(dockerfile: Dockerfile) -> Iterator[tuple[Span, frozenset[str]]]:
     for statement in dockerfile.statements:
         for match in filter(None, map(_COMMENT.match, statement.comments)):
