@@ -10,7 +10,6 @@ from minibuild.dockerfile.text import Text
 from minibuild.errors import Finding
 from minibuild.plan.steps import Step
 
-
 _WILD = frozenset("*?[")
 
 
