@@ -48,8 +48,8 @@ def test_github_is_told_in_its_own_commands(shell: Shell, tmp_path: Path) -> Non
     done = shell("check", "--format=github", str(tmp_path))
     assert done.status == 1
     assert done.out == (
-        "::warning file=Dockerfile,line=2,col=1,title=JSONArgsRecommended::CMD in shell form runs under a shell that "
-        'passes no signals on; write CMD ["program", "argument"]\n'
+        f"::warning file={tmp_path}/Dockerfile,line=2,col=1,title=JSONArgsRecommended::CMD in shell form runs under "
+        'a shell that passes no signals on; write CMD ["program", "argument"]\n'
     )
 
 

@@ -1,0 +1,79 @@
+"""Checking a Dockerfile and showing what was found, for ``minibuild check`` and ``minibuild build --check``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from minibuild.cli.reports import FORMATS, Report
+from minibuild.cli.session import Session
+from minibuild.errors import DockerfileError, UsageError, did_you_mean
+from minibuild.oci import Image, Platform
+from minibuild.source import Span
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRequest:
+    """What to check: the words of the command line, as ``minibuild build`` takes them.
+
+    ``target`` says which stages' results are images; all stages are checked whatever it says.
+    """
+
+    context: str = "."
+    dockerfile: str = ""
+    build_arguments: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    named_contexts: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    platform: Platform = field(default_factory=Platform.of_this_machine)
+    target: str = ""
+
+
+def check_and_show(request: CheckRequest, style: str, session: Session) -> int:
+    """Shows what there is to mend, in one of the ``FORMATS``; 1 where there is anything, or an error in the file.
+
+    Raises UsageError for a format that there is none of, ContextError where there is no Dockerfile to read.
+    """
+    if style not in FORMATS:
+        hint = did_you_mean(style, list(FORMATS)) or f"choose from {', '.join(FORMATS)}"
+        raise UsageError(f"check's format can't be {style!r}", hint=hint)
+    report = examined(request)
+    if text := FORMATS[style](report, session):
+        session.print(text)
+    return 1 if report.findings or report.errors else 0
+
+
+def examined(request: CheckRequest) -> Report:
+    """What checks find, advice too, and what keeps the Dockerfile from being planned. No registry is asked."""
+    from minibuild.build.context import open_context, read_dockerfile
+    from minibuild.build.window import window_on
+    from minibuild.checks import CHECKS, Subject, examine
+    from minibuild.checks.advice import ADVICE
+    from minibuild.plan import Options, plan, read
+
+    context = Path(request.context)
+    open_context(context)
+    source, ignore = read_dockerfile(context, request.dockerfile)
+    place = request.dockerfile or str(context / source.name)
+    unknown: set[str] = set()
+
+    def lookup(name: str, platform: Platform, _span: Span) -> Image:
+        unknown.add(name)
+        return Image.scratch(platform)
+
+    options = Options(
+        build_arguments=request.build_arguments,
+        target=request.target,
+        platform=request.platform,
+        contexts=frozenset(name.lower() for name in request.named_contexts),
+        all_stages=True,
+    )
+    try:
+        dockerfile = read(source)
+        planned = plan(dockerfile, lookup, options)
+        subject = Subject(dockerfile, planned, request.build_arguments, window_on(ignore), frozenset(unknown))
+        return Report(source, place, examine(subject, (*CHECKS, *ADVICE)))
+    except DockerfileError as error:
+        return Report(source, place, errors=(error, *error.others))
