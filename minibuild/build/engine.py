@@ -15,6 +15,7 @@ from minibuild.build.bases import Bases
 from minibuild.build.committing import ChainedLayer, Committer
 from minibuild.build.context import DirectoryContext, open_context, read_dockerfile
 from minibuild.build.journal import Activity, Journal
+from minibuild.build.lookup import Lookup
 from minibuild.build.mounting import Mounting
 from minibuild.build.origins import Origins
 from minibuild.build.platforms import check_platforms
@@ -123,6 +124,8 @@ class Engine:
             tree_of=self.tree_of,
         )
         """The files that steps copy."""
+        self.lookup = Lookup(self.origins, self.request.surroundings, self.may_stay_unbuilt)
+        """What the cache has of steps."""
         self.mounting = Mounting(self.store, self.origins, self.request.surroundings, self._layers, self.stop)
         """What RUNs have mounted."""
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
 from minibuild.build import archives
@@ -16,32 +16,29 @@ from minibuild.build.accounts import accounts_of
 from minibuild.build.committing import ChainedLayer
 from minibuild.build.copying import Composition
 from minibuild.build.journal import Activity
-from minibuild.build.origins import binds_of, without_origins
+from minibuild.build.lookup import Key, key_after, stands_alone
+from minibuild.build.origins import binds_of
 from minibuild.build.rootfs import chained
 from minibuild.build.selecting import Selected
 from minibuild.errors import blame
 from minibuild.instructions.effects import (
     CopyFiles,
-    FromContext,
     FromStage,
     MakeDirectory,
     RunCommand,
     SourcePath,
     SourceRepository,
     SourceUrl,
-    origins_of,
 )
 from minibuild.layers.entry import Change
 from minibuild.layers.tree import Tree
 from minibuild.oci import Digest, History, Image
 from minibuild.oci.digest import chain_id
-from minibuild.plan import Stage, Step, step_key
+from minibuild.plan import Stage, Step
 from minibuild.store import Record
 
 if TYPE_CHECKING:
     from minibuild.build.engine import Engine
-
-Key = tuple[Digest, Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +93,7 @@ class StageBuild:
                 self._done(_Unsettled(step, None, self._created_before()))
             else:
                 self.steps += 1
-                self._await_origin(step)
-                with self.engine.journal.activity(title) as activity:
-                    self._perform(step, activity)
+                self._perform(step, title)
             self._settle(wait=False)
 
     def result(self) -> StageResult:
@@ -106,66 +101,47 @@ class StageBuild:
         self._settle(wait=True)
         return StageResult(self.image, tuple(self.layers), self.key)
 
-    def _perform(self, step: Step, activity: Activity) -> None:
+    def _perform(self, step: Step, title: str) -> None:
+        found = self.engine.lookup.by_name(step, self)
+        if found.record is None:
+            self._await_origins(step)
+        with self.engine.journal.activity(title) as activity:
+            if found.record is None:
+                found = self.engine.lookup.by_files(step, self, found, activity)
+            if found.record is None:
+                self._keep(step, self._made(step, activity), found.keys)
+            else:
+                self._take(step, found.record, found.keys, activity)
+
+    def _await_origins(self, step: Step) -> None:
+        """Builds the stages that a step takes files from, before the step itself is shown to have begun."""
+        binds = binds_of(step.effect) if isinstance(step.effect, RunCommand) else ()
+        origins = (step.effect.origin,) if isinstance(step.effect, CopyFiles) else (mount.origin for mount in binds)
+        for origin in origins:
+            if isinstance(origin, FromStage):
+                self.engine.stages.result(origin.stage)
+
+    def _made(self, step: Step, activity: Activity) -> ChainedLayer:
         match step.effect:
-            case RunCommand() as effect:
-                self._perform_run(step, effect, activity)
-            case MakeDirectory() as effect:
-                keys = (step_key(self.key, effect, {}),)
-                if not self._find(step, keys, activity):
-                    self._keep(step, self._make(effect), keys)
-            case CopyFiles() as effect:
-                self._perform_copy(step, effect, activity)
+            case RunCommand() as run:
+                return self._run(step, run, activity)
+            case MakeDirectory() as make:
+                return self._make(make)
+            case CopyFiles() as copy:
+                return self._copy(copy, self.engine.origins.selection(step, copy), activity)
             case None:
                 raise AssertionError("a step without effect is no work")
             case other:
                 assert_never(other)
 
-    def _await_origin(self, step: Step) -> None:
-        """Builds the stage that a step copies from, if need be, before the step itself is shown to have begun."""
-        match step.effect:
-            case CopyFiles(origin=FromStage(index)) as effect if not self._is_known_by_name(step, effect):
-                self.engine.stages.result(index)
-            case RunCommand() as effect if not self._run_is_known_by_name(step, effect):
-                for mount in binds_of(effect):
-                    if isinstance(mount.origin, FromStage):
-                        self.engine.stages.result(mount.origin.stage)
+    def owner(self, words: str) -> tuple[int, int]:
+        """The ids that ``--chown=words`` means in the tree so far."""
+        return accounts_of(self.tree()).owner(words)
 
-    def _key_by_name(self, effect: CopyFiles) -> tuple[Key, ...]:
-        """The key that knows files by where they come from; none for files that only tell themselves."""
-        named = self.engine.origins.name(effect.origin)
-        return () if named is None else (self._copy_key(effect, {"origin": named}),)
-
-    def _copy_key(self, effect: CopyFiles, inputs: Mapping[str, object]) -> Key:
-        """A layer that stands alone has a key without a parent, but with what the parent's accounts make of a name."""
-        if not effect.stands_alone:
-            return step_key(self.key, _anywhere(effect), inputs)
-        owner = self._owner(effect)
-        return step_key("", _anywhere(effect), inputs if owner is None else {**inputs, "owner": list(owner)})
-
-    def _owner(self, effect: CopyFiles) -> tuple[int, int] | None:
-        return None if effect.owner is None else accounts_of(self.tree()).owner(effect.owner)
-
-    def _is_known_by_name(self, step: Step, effect: CopyFiles) -> bool:
-        keys = self._key_by_name(effect) if self.engine.may_stay_unbuilt(effect.origin) else ()
-        return bool(keys) and self._record(step, keys[0][0]) is not None
-
-    def _perform_copy(self, step: Step, effect: CopyFiles, activity: Activity) -> None:
-        """Looks twice where files come from a stage or an image: by its name, which builds nothing, then by the
-        files.
-        """
-        by_name = self._key_by_name(effect)
-        if self._is_known_by_name(step, effect) and self._find(step, by_name, activity):
-            return
-        by_files = self._copy_key(effect, {"files": self.engine.origins.rows(step, effect, activity)})
-        if not self._find(step, (by_files, *by_name), activity):
-            selection = self.engine.origins.selection(step, effect)
-            self._keep(step, self._copy(effect, selection, activity), (by_files, *by_name))
-
-    def _record(self, step: Step, key: str) -> Record | None:
+    def record(self, step: Step, key: str) -> Record | None:
         """What the cache has of a key on this very parent; where that is nothing, a layer to write is to come."""
         records, record = self.engine.store.records, None
-        if self.uses_cache and _stands_alone(step):
+        if self.uses_cache and stands_alone(step):
             record = records.find(key, ())
         elif self.uses_cache and (not self._is_writing() or records.has(key)):
             self._settle(wait=True)
@@ -174,26 +150,18 @@ class StageBuild:
             self.engine.expect_misses([later for later in self.stage.steps if later.number >= step.number])
         return record
 
-    def _find(self, step: Step, keys: Sequence[Key], activity: Activity) -> bool:
-        """Takes the step from the cache if the first key has a record there."""
-        record = self._record(step, keys[0][0])
-        if record is None or record.layer is None:
-            return False
+    def _take(self, step: Step, record: Record, keys: Sequence[Key], activity: Activity) -> None:
+        """Takes what a record of the first key says was made."""
+        assert record.layer is not None
         activity.outcome = "cached"
         self.cached += 1
-        self.key = self._key_after(step, record.result or record.key)
+        self.key = key_after(step, record.result or record.key, self.key)
         chain = record.chain or self._chain_after(record.layer.diff_id)
         self._done(_Unsettled(step, ChainedLayer.of(chain, record.layer), record.created, tuple(keys[1:])))
-        return True
 
     def _keep(self, step: Step, layer: ChainedLayer, keys: tuple[Key, ...]) -> None:
-        self.key = self._key_after(step, keys[0][0])
+        self.key = key_after(step, keys[0][0], self.key)
         self._done(_Unsettled(step, layer, self.engine.created, keys))
-
-    def _key_after(self, step: Step, key: str) -> str:
-        """What names the tree that the step left: a layer that stands alone does so only together with its parent."""
-        assert step.effect is not None
-        return step_key(self.key, step.effect, {"layer": key})[0] if _stands_alone(step) else key
 
     def _done(self, done: _Unsettled) -> None:
         if done.layer is not None:
@@ -216,14 +184,14 @@ class StageBuild:
             self.engine.store.put_image(self.image)
             for key, parts in done.keys:
                 assert done.layer is not None
-                stands_alone = _stands_alone(done.step)
+                alone = stands_alone(done.step)
                 self.engine.store.records.put(
                     Record(
                         key=key,
                         parts=parts,
                         layer=layer,
-                        chain="" if stands_alone else done.layer.chain,
-                        parent_diff_ids=() if stands_alone else below,
+                        chain="" if alone else done.layer.chain,
+                        parent_diff_ids=() if alone else below,
                         created=done.created,
                         place=f"{self.name} {done.step.number}",
                         result=done.keys[0][0],
@@ -265,7 +233,8 @@ class StageBuild:
             tree, made_at = Tree((), self.engine.store.open_tar), _newest(selection) if epoch is None else epoch
         else:
             tree, made_at = self.tree(), self.engine.made_at(self.image)
-        composition = Composition(tree, made_at, owner=self._owner(effect), mode=effect.mode)
+        owner = None if effect.owner is None else self.owner(effect.owner)
+        composition = Composition(tree, made_at, owner=owner, mode=effect.mode)
         scratch = self.engine.store.scratch
         with ExitStack() as stack:
             unpacked = [
@@ -275,46 +244,10 @@ class StageBuild:
             composition.copy(effect, selection, unpacked)
             return self._composed(_metered(composition.changes(), activity))
 
-    def _run_key(self, effect: RunCommand, files: Sequence[object], name: str) -> Key:
-        inputs = self.engine.request.surroundings.inputs(effect)
-        return step_key(self.key, without_origins(effect), {**inputs, **({name: files} if files else {})})
-
-    def _run_key_by_name(self, effect: RunCommand) -> tuple[Key, ...]:
-        """The key that knows mounted files by where they come from; none where all of them only tell themselves."""
-        binds = binds_of(effect)
-        if all(isinstance(mount.origin, FromContext) for mount in binds):
-            return ()
-        origins = self.engine.origins
-        return (self._run_key(effect, [origins.called(m.origin, m.source, m.span) for m in binds], "names"),)
-
-    def _run_is_known_by_name(self, step: Step, effect: RunCommand) -> bool:
-        keys = self._run_key_by_name(effect) if all(map(self.engine.may_stay_unbuilt, origins_of(effect))) else ()
-        return bool(keys) and self._record(step, keys[0][0]) is not None
-
-    def _perform_run(self, step: Step, effect: RunCommand, activity: Activity) -> None:
-        """Looks twice where files are mounted, as COPY does where they are copied."""
-        by_name = self._run_key_by_name(effect)
-        if self._run_is_known_by_name(step, effect) and self._find(step, by_name, activity):
-            return
-        origins = self.engine.origins
-        files = [origins.mounted_rows(m.origin, m.source, m.span, activity) for m in binds_of(effect)]
-        keys = (self._run_key(effect, files, "files"), *by_name)
-        if not self._find(step, keys, activity):
-            self._keep(step, self._run(step, effect, activity), keys)
-
     def _run(self, step: Step, effect: RunCommand, activity: Activity) -> ChainedLayer:
         chain = secrets.token_hex(32)
         changes = self.engine.run(step, effect, self.layers, chain, activity)
         return self.engine.committer.commit(chain, changes)
-
-
-def _anywhere(effect: CopyFiles) -> CopyFiles:
-    # Whence files come is told by a key's inputs: the same files from elsewhere are the same step.
-    return replace(effect, origin=FromContext())
-
-
-def _stands_alone(step: Step) -> bool:
-    return isinstance(step.effect, CopyFiles) and step.effect.stands_alone
 
 
 def _newest(selection: Sequence[Selected]) -> int:
