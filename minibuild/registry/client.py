@@ -9,12 +9,13 @@ from typing import BinaryIO, TypeVar
 
 from minibuild.errors import ImageError, IntegrityError, RegistryError, did_you_mean
 from minibuild.oci import Descriptor, Digest, MediaType, Reference
-from minibuild.registry.auth import Authorizer
+from minibuild.registry.auth import Authorizer, Scope
 from minibuild.registry.connections import Answer, Connections
+from minibuild.registry.credentials import Keychain
 from minibuild.registry.download import Download, Verified, verify
 from minibuild.registry.endpoints import Endpoint, Mirrors, endpoints
 from minibuild.registry.failures import Refusal, Unreachable, printable
-from minibuild.registry.session import USUAL_PATIENCE, Patience, Session
+from minibuild.registry.session import USUAL_PATIENCE, Patience, Request, Session
 
 # Source: distribution-spec §Pushing Manifests, which wants registries to take manifests up to this size.
 LARGEST_MANIFEST = 4 << 20
@@ -35,7 +36,7 @@ class Client:
         self._mirrors = mirrors
         self._connections = Connections(environment)
         self._session = Session(self._connections, patience)
-        self._authorizer = Authorizer(self._session)
+        self._authorizer = Authorizer(self._session, Keychain(environment))
         # Places that couldn't be reached are not asked again while there are others.
         self._unreachable: dict[Endpoint, RegistryError] = {}
 
@@ -107,8 +108,8 @@ class Client:
         headers: Mapping[str, str],
         limit: int | None = None,
     ) -> Answer:
-        scope = f"repository:{endpoint.prefix}{reference.repository}:pull"
-        return self._authorizer.get(endpoint.url(reference.repository, *path), headers, scope, limit)
+        request = Request(endpoint.url(reference.repository, *path), headers)
+        return self._authorizer.ask(request, Scope(f"{endpoint.prefix}{reference.repository}"), limit)
 
     def _manifest(self, endpoint: Endpoint, reference: Reference) -> bytes:
         path = ("manifests", reference.digest or reference.tag)

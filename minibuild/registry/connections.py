@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from weakref import WeakSet
 
 from minibuild.errors import RegistryError
@@ -35,8 +35,9 @@ class Connections:
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._cancelled = threading.Event()
 
-    def get(self, url: str, headers: Mapping[str, str]) -> Answer:
-        """The server's answer, whatever it is, its body not yet read; the caller closes it.
+    def ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | BinaryIO = b"") -> Answer:
+        """The server's answer, whatever it is, its body not yet read; the caller closes it. The headers say the
+        length of a body that is read from a stream.
 
         Raises Unreachable, Cut, and KeyboardInterrupt once cancelled.
         """
@@ -47,8 +48,9 @@ class Connections:
         proxy = proxy_for(url, self._environment)
         try:
             response = self._manager(proxy).request(
-                "GET",
+                method,
                 url,
+                body=body or None,
                 headers={**_HEADERS, **headers},
                 preload_content=False,
                 decode_content=False,

@@ -33,7 +33,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
     said = "; ".join(_sayings(body)) or _reason(status)
     match status:
         case 401 | 403:
-            hint = "it is private, or doesn't exist; minibuild asked for it without credentials"
+            hint = "it is private, or doesn't exist"
         case 429:
             wait = headers.get("Retry-After", "")
             hint = f"it wants to be left alone for {printable(wait)} s" if wait.isdigit() else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from time import time
 from urllib.parse import urljoin
 
@@ -14,6 +14,7 @@ from minibuild.registry.failures import Cut
 
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SAME_METHOD = frozenset({307, 308})
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 # Errors and redirects have short bodies, read so that their connection can be used again.
 _SHORT = 64 * 1024
@@ -40,6 +41,20 @@ class Patience:
 USUAL_PATIENCE = Patience()
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a server is asked."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "GET"
+    body: bytes = b""
+
+    def with_headers(self, headers: Mapping[str, str]) -> Request:
+        """The same with more headers, or with others."""
+        return replace(self, headers={**self.headers, **headers})
+
+
 class Session:
     """Asks any server; which one, and with what authorization, is for the caller to know."""
 
@@ -51,10 +66,14 @@ class Session:
         """The answer with a status of 2xx or 401. Given a limit, its content is there already (one byte more than
         the limit if it is longer); else the caller reads and closes it. Raises Refusal for any other status.
         """
+        return self.ask(Request(url, headers), limit)
+
+    def ask(self, request: Request, limit: int | None = None) -> Answer:
+        """The answer to any request that may be made twice, as ``get`` gives it."""
         for attempt in range(1, self.patience.attempts + 1):
             last = attempt == self.patience.attempts
             try:
-                answer = self._follow(url, headers)
+                answer = self._follow(request)
                 good = 200 <= answer.status < 300
                 if limit is not None or not good:
                     answer.load(limit if limit is not None and good else _SHORT)
@@ -71,19 +90,25 @@ class Session:
             self.connections.sleep(wait or self.patience.pause(attempt))
         raise AssertionError("unreachable")
 
-    def _follow(self, url: str, headers: Mapping[str, str]) -> Answer:
+    def _follow(self, request: Request) -> Answer:
         """The answer at the end of the redirects. Authorization is for the origin it was made for, and no other."""
         for _ in range(_MOST_REDIRECTS + 1):
-            answer = self.connections.get(url, headers)
+            url = request.url
+            answer = self.connections.ask(request.method, url, request.headers, request.body)
             if answer.status not in _REDIRECTS:
                 return answer
             answer.load(_SHORT)
             target = urljoin(url, answer.headers.get("Location", ""))
             if reason := objection(url, target):
                 raise RegistryError(f"it sends us to {place(target)}, {reason}")
+            if request.method not in ("GET", "HEAD") and answer.status not in _SAME_METHOD:
+                raise RegistryError(
+                    f"it answers a {request.method} by sending us to {place(target)} for something else"
+                )
+            headers = request.headers
             if origin(target) != origin(url):
                 headers = {name: value for name, value in headers.items() if name != "Authorization"}
-            url = target
+            request = replace(request, url=target, headers=headers)
         raise RegistryError(f"it sent us on {_MOST_REDIRECTS} times without coming to an end")
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from base64 import b64encode
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 
 from minibuild.errors import RegistryError
 from minibuild.oci import Reference
 from minibuild.registry.auth import Challenge, parse_challenges
-from tests.registry.asking import CONTENT, at, client_of, fetched
+from minibuild.registry.client import Client
+from tests.registry.asking import CONTENT, HASTY, at, client_of, fetched
 from tests.servers.registry import (
     RegistryServer,
     answers,
+    redirects,
     refuses,
     resets,
 )
@@ -142,3 +147,65 @@ def test_a_secure_registry_may_not_name_a_token_server_in_clear_text(
 )
 def test_a_challenge_is_read_as_the_header_grammar_says(header: str, challenges: list[Challenge]) -> None:
     assert list(parse_challenges(header)) == challenges
+
+
+def known_as(words: str, server: RegistryServer, **more: str) -> Client:
+    """A client whose environment keeps a name and a password for a server."""
+    entry = {"auth": b64encode(words.encode()).decode(), **more}
+    return Client({}, {"DOCKER_AUTH_CONFIG": json.dumps({"auths": {server.host: entry}})}, HASTY)
+
+
+def test_a_token_is_got_for_a_name_and_a_password(server: RegistryServer) -> None:
+    server.token, server.login = "secret", "me:pass"
+    server.add_image("app:1")
+    known_as("me:pass", server).manifest(at(server, "app:1"))
+    shown = [request.headers["Authorization"] for request in server.requests]
+    assert shown == [None, f"Basic {b64encode(b'me:pass').decode()}", "Bearer secret"]
+
+
+def test_a_token_is_got_for_an_identity_token(server: RegistryServer) -> None:
+    server.token, server.login, server.identity = "secret", "me:pass", "long-lived"
+    server.add_image("app:1")
+    known_as("me:", server, identitytoken="long-lived").manifest(at(server, "app:1"))
+    [exchange] = [request for request in server.requests if request.path == "/token"]
+    assert exchange.method == "POST"
+    assert parse_qs(exchange.body.decode())["grant_type"] == ["refresh_token"]
+
+
+def test_a_registry_may_want_the_password_itself(server: RegistryServer) -> None:
+    server.login = "me:pass"
+    descriptor = server.add_blob(CONTENT)
+    server.add_image("app:1")
+    client = known_as("me:pass", server)
+    client.manifest(at(server, "app:1"))
+    assert fetched(client, at(server, "app:1"), descriptor) == CONTENT
+
+
+def test_a_wrong_password_is_tried_once_and_told_of_by_its_place(server: RegistryServer) -> None:
+    server.login = "me:pass"
+    with pytest.raises(RegistryError, match="401 UNAUTHORIZED: who are you") as caught:
+        known_as("me:wrong", server).manifest(at(server, "app:1"))
+    assert caught.value.hint.endswith("minibuild asked as 'me', whom DOCKER_AUTH_CONFIG names")
+    assert "wrong" not in str(caught.value)
+    assert len(server.requests) == 2
+
+
+def test_who_has_no_credentials_is_told_where_was_looked(server: RegistryServer, tmp_path: Path) -> None:
+    server.login = "me:pass"
+    (tmp_path / "config.json").write_text('{"auths":{"other.test":{}}}')
+    client = Client({}, {"DOCKER_CONFIG": str(tmp_path), "HOME": str(tmp_path)}, HASTY)
+    with pytest.raises(RegistryError) as caught:
+        client.manifest(at(server, "app:1"))
+    assert f"nothing is kept for {server.host} in {tmp_path}/config.json" in caught.value.hint
+
+
+def test_credentials_are_not_shown_to_where_a_registry_sends_us(server: RegistryServer, other: RegistryServer) -> None:
+    server.login = "me:pass"
+    descriptor = server.add_blob(CONTENT)
+    client = known_as("me:pass", server)
+    server.add_image("app:1")
+    client.manifest(at(server, "app:1"))
+    server.fail("blobs", redirects(f"{other.url}/there"))
+    other.fail("there", answers(200, CONTENT))
+    client.blob(at(server, "app"), descriptor).close()
+    assert [request.headers["Authorization"] for request in other.requests] == [None]

@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -22,11 +23,12 @@ from minibuild.oci import Descriptor, Digest, MediaType
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked: the path with its query, and the headers."""
+    """What was asked: the path with its query, the headers, and the body."""
 
     method: str
     path: str
     headers: Message
+    body: bytes = b""
 
     @property
     def query(self) -> dict[str, str]:
@@ -104,7 +106,8 @@ class RegistryServer:
     """Serves manifests and blobs at ``host``; ``url`` is its address with the scheme.
 
     ``requests`` has what was asked so far, oldest first. ``token`` is what has to be shown ("": nothing); the server
-    gives it away at ``/token`` unless ``realm`` names another place.
+    gives it away at ``/token`` unless ``realm`` names another place. ``login`` is the ``name:password`` that has to be
+    shown for a token or, where no token is wanted, to the registry itself; ``identity`` does as well for a token.
     """
 
     def __init__(self, *, certificate: Path | None = None) -> None:
@@ -113,6 +116,8 @@ class RegistryServer:
         self.blobs: dict[str, bytes] = {}
         self.token = ""
         self.realm = ""
+        self.login = ""
+        self.identity = ""
         self._faults: list[tuple[re.Pattern[str], Fault]] = []
         self._lock = threading.Lock()
         self._server = _QuietServer(("127.0.0.1", 0), self._handler())
@@ -201,7 +206,11 @@ class RegistryServer:
     def _true_reply(self, request: Request) -> Reply:
         path = urlsplit(request.path).path
         if path == "/token":
+            if self.login and not self._is_known(request):
+                return Reply(401, {}, _error("UNAUTHORIZED", "incorrect username or password"))
             return Reply(body=json.dumps({"token": self.token, "expires_in": 300}).encode())
+        if self.login and not self.token and not self._is_known(request):
+            return Reply(401, {"WWW-Authenticate": 'Basic realm="tests"'}, _error("UNAUTHORIZED", "who are you"))
         if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
             repository = re.sub(r"^/v2/(.*)/[a-z]+/[^/]*$", r"\1", path)
             realm = self.realm or f"{self.url}/token"
@@ -218,6 +227,12 @@ class RegistryServer:
         if found := re.fullmatch(r"/v2/(.+)/tags/list", path):
             return self._tags(found[1])
         return Reply(404)
+
+    def _is_known(self, request: Request) -> bool:
+        shown = request.headers.get("Authorization", "")
+        form = parse_qs(request.body.decode())
+        known = "Basic " + b64encode(self.login.encode()).decode()
+        return shown == known or (self.identity != "" and form.get("refresh_token") == [self.identity])
 
     def _blob(self, content: bytes | None, span: str) -> Reply:
         if content is None:
@@ -249,7 +264,14 @@ class RegistryServer:
             disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
-                reply = registry.reply(Request("GET", self.path, self.headers))
+                self._answer()
+
+            def do_POST(self) -> None:
+                self._answer()
+
+            def _answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                reply = registry.reply(Request(self.command, self.path, self.headers, body))
                 with suppress(ConnectionError):
                     _send(self, reply)
 
