@@ -99,8 +99,8 @@ class Fetcher:
 
     def _checkout(self, source: SourceRepository) -> tuple[FileTree, str]:
         from minibuild.build.remote.git import Git
-        from minibuild.build.remote.git_place import parse_place
         from minibuild.build.remote.http import shown
+        from minibuild.instructions.git_place import parse_place
 
         place = parse_place(source.words)
         keeps_git = source.keeps_git_directory

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minibuild.build.journal import Activity
-from minibuild.build.remote.git_place import GitPlace
 from minibuild.build.remote.http import shown
 from minibuild.build.remote.inside import inside
 from minibuild.errors import ContextError, UnavailableError, did_you_mean
+from minibuild.instructions.git_place import GitPlace
 from minibuild.registry.failures import printable
 from minibuild.runtimes.base import Cancellation
 from minibuild.store.blobs import disk_explained

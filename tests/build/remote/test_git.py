@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from minibuild.build.remote.git import Checkout, Git
-from minibuild.build.remote.git_place import GitPlace, is_git, parse_place
 from minibuild.errors import ContextError
+from minibuild.instructions.git_place import GitPlace, is_git, parse_place
 from minibuild.runtimes.base import Cancellation
 from tests.machine import require
 from tests.servers.repositories import commit, git, serving
