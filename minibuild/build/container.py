@@ -18,6 +18,8 @@ from minibuild.oci import ContainerConfig, Image, Platform
 from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process
 from minibuild.store import Store
 
+_HOSTNAME = "minibuild"
+
 
 @dataclass(frozen=True, slots=True)
 class ContainerRequest:
@@ -72,7 +74,7 @@ def _run(
     runtime = runtimes.choose(request.runtime or None, store.root / "runtimes.json")
     roots = RootFilesystems(store, snapshots.choose(store.root, request.snapshotter or None))
     config = request.image.config.config
-    with roots.workspace(chained(request.image)) as workspace, network_files(store.scratch) as etc:
+    with roots.workspace(chained(request.image)) as workspace, network_files(store.scratch, _HOSTNAME) as etc:
         account = accounts_in(workspace.root).account(request.user or config.user)
         process = Process(
             arguments=arguments,
@@ -84,6 +86,7 @@ def _run(
             mounts=(*etc, *request.volumes),
             network=request.network,
             interactive=request.interactive,
+            hostname=_HOSTNAME,
         )
         _make_directory(workspace.root, process.directory)
         return runtime.run(process, workspace.root, output, cancellation)

@@ -48,6 +48,7 @@ def build(request: BuildRequest, store: Store, progress: Progress, cancellation:
     Raises MinibuildError for what a person can mend, KeyboardInterrupt when cancelled.
     """
     journal = Journal(progress)
+    request = replace(request, surroundings=request.surroundings.told(request.build_arguments))
     return in_thread(lambda: _build(request, store, journal, cancellation), cancellation)
 
 

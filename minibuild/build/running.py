@@ -19,8 +19,7 @@ from minibuild.sandbox import capabilities
 from minibuild.source import Span
 
 _TAIL = 20
-_HOSTNAME = "minibuild"
-_HOSTS = f"127.0.0.1\tlocalhost {_HOSTNAME}\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+_HOSTS = "127.0.0.1\tlocalhost {}\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 RESOLV_CONF, HOSTS, HOSTNAME = "/etc/resolv.conf", "/etc/hosts", "/etc/hostname"
 _HINTS = {
     127: "the program isn't in the image, or not in its PATH",
@@ -31,15 +30,17 @@ _HINTS = {
 
 @contextmanager
 def network_files(
-    directory: Path, resolv_conf: Path = Path(RESOLV_CONF), hosts: Sequence[tuple[str, str]] = ()
+    directory: Path, hostname: str, *, resolv_conf: Path = Path(RESOLV_CONF), hosts: Sequence[tuple[str, str]] = ()
 ) -> Iterator[tuple[Mount, ...]]:
     """The files that tell a container its name and its name servers, made in a directory of the host."""
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory(dir=directory, prefix="etc-") as name:
         made = Path(name)
-        (made / "hosts").write_text(_HOSTS + "".join(f"{address}\t{name}\n" for name, address in hosts))
-        (made / "hostname").write_text(_HOSTNAME + "\n")
+        (made / "hosts").write_text(
+            _HOSTS.format(hostname) + "".join(f"{address}\t{name}\n" for name, address in hosts)
+        )
+        (made / "hostname").write_text(hostname + "\n")
         (made / "resolv.conf").write_bytes(resolv_conf.read_bytes() if resolv_conf.exists() else b"")
         for file in made.iterdir():
             file.chmod(0o644)
@@ -55,7 +56,7 @@ def process(
     effect: RunCommand, account: Account, directory: Path, surroundings: Surroundings, mounted: Mounted
 ) -> Iterator[Process]:
     """The process that an effect asks for; the files it binds live in ``directory`` while the block lasts."""
-    with network_files(directory, hosts=surroundings.hosts) as etc:
+    with network_files(directory, surroundings.hostname, hosts=surroundings.hosts) as etc:
         scratch = etc[0].source.parent
         files = []
         for number, file in enumerate(effect.files):
@@ -73,7 +74,7 @@ def process(
             groups=account.groups,
             mounts=(*etc, *files, *mounted.mounts),
             network=surroundings.network_of(effect),
-            hostname=_HOSTNAME,
+            hostname=surroundings.hostname,
             capabilities=capabilities.ours() if is_privileged else DEFAULT_CAPABILITIES,
             shm_size=surroundings.shm_size,
             limits=surroundings.limits,

@@ -4,8 +4,9 @@ permissions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -17,6 +18,8 @@ from minibuild.runtimes.base import SHM_SIZE, Limit, Mount
 
 NETWORK_HOST, SECURITY_INSECURE = "network.host", "security.insecure"
 PERMISSIONS = (NETWORK_HOST, SECURITY_INSECURE)
+# BuildKit's: programs write it into what they build.
+HOSTNAME = "buildkitsandbox"
 # Source: BuildKit, session/secrets: what is bigger is no secret.
 LARGEST_SECRET = 500 << 10
 
@@ -57,7 +60,7 @@ class Surroundings:
 
     ``network`` is what ``default`` means; ``permissions`` are those of ``PERMISSIONS`` that were given; ``hosts`` maps
     names to addresses. ``memory`` is in bytes, 0 for no limit, as is ``processors``. ``volumes`` are directories of
-    this machine, bound into every RUN.
+    this machine, bound into every RUN. ``hostname`` is what RUN takes for this machine's name.
     """
 
     network: Literal["host", "none"] = "host"
@@ -71,6 +74,18 @@ class Surroundings:
     secrets: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}))
     agents: Mapping[str, SshAgent] = field(default_factory=lambda: MappingProxyType({}))
     cache_namespace: str = ""
+    hostname: str = HOSTNAME
+
+    def told(self, build_arguments: Mapping[str, str]) -> Surroundings:
+        """These, with what BuildKit's own build arguments say; raises UsageError for a name that no host can have."""
+        hostname = build_arguments.get("BUILDKIT_SANDBOX_HOSTNAME") or self.hostname
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", hostname):
+            raise UsageError(
+                f"BUILDKIT_SANDBOX_HOSTNAME {hostname!r} is no name of a host",
+                hint="write at most 64 letters, digits, '-', '_' and '.'",
+            )
+        namespace = build_arguments.get("BUILDKIT_CACHE_MOUNT_NS", self.cache_namespace)
+        return replace(self, hostname=hostname, cache_namespace=namespace)
 
     def network_of(self, effect: RunCommand) -> Literal["host", "none"]:
         """The network that a command has."""
@@ -88,6 +103,7 @@ class Surroundings:
             "network": self.network if effect.network == "default" and self.network != "host" else "",
             "hosts": [name for name, _ in self.hosts],
             "limits": [[limit.name, limit.soft, limit.hard] for limit in self.limits],
+            "hostname": "" if self.hostname == HOSTNAME else self.hostname,
             "volumes": [[str(mount.source), mount.target, mount.read_only] for mount in self.volumes],
         }
         return {name: value for name, value in given.items() if value}

@@ -85,7 +85,7 @@ def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
         runtime=arguments.runtime,
         snapshotter=arguments.snapshotter,
         mirrors=mirrors_of(arguments, environment),
-        surroundings=surroundings_of(arguments, environment, build_arguments),
+        surroundings=surroundings_of(arguments, environment),
         source_date_epoch=_epoch(build_arguments.get("SOURCE_DATE_EPOCH")),
     )
 

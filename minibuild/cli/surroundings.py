@@ -45,9 +45,7 @@ def add_surroundings(parser: Parser) -> None:
     add("--cpus", metavar="NUMBER", default="", help="how many processors a RUN may keep busy, by runc's cgroups")
 
 
-def surroundings_of(
-    arguments: argparse.Namespace, environment: Mapping[str, str], build_arguments: Mapping[str, str]
-) -> Surroundings:
+def surroundings_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Surroundings:
     """What the options say; raises UsageError."""
     from minibuild.build.surroundings import Surroundings
     from minibuild.cli.run import mount_of
@@ -64,7 +62,6 @@ def surroundings_of(
         volumes=tuple(map(mount_of, arguments.volume)),
         secrets=dict(_secret(words, environment) for words in arguments.secret),
         agents=dict(_agent(words, environment) for words in arguments.ssh),
-        cache_namespace=build_arguments.get("BUILDKIT_CACHE_MOUNT_NS", ""),
     )
 
 

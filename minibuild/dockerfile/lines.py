@@ -15,7 +15,7 @@ LINE_LIMIT = 65535
 
 _DIRECTIVE = re.compile(r"#[\t\f\r ]*([a-zA-Z][a-zA-Z0-9]*)[\t\f\r ]*=")
 _DIRECTIVES = ("syntax", "escape", "check")
-_DOCKER_SYNTAX = re.compile(r"(?:.*/)?docker/dockerfile(?:-upstream)?(?:[:@].*)?", re.DOTALL)
+DOCKER_SYNTAX = re.compile(r"(?:.*/)?docker/dockerfile(?:-upstream)?(?:[:@].*)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class LineReader:
             self.errors.append(DockerfileError(f"escape directive wants \\ or `, got '{value}'", span=value.span))
         elif key == "escape":
             self.escape = value.value
-        elif key == "syntax" and not _DOCKER_SYNTAX.fullmatch(value.value):
+        elif key == "syntax" and not DOCKER_SYNTAX.fullmatch(value.value):
             message = f"syntax {value} is not docker/dockerfile: the file is read as a plain Dockerfile"
             self.findings.append(Finding("UnknownSyntax", message, value.span))
 

@@ -16,7 +16,7 @@ from minibuild.instructions.base import DEFAULT_PATH, StageState
 from minibuild.instructions.effects import FromImage, FromStage
 from minibuild.instructions.origin import report_near_stage
 from minibuild.oci import ContainerConfig, Image, Platform, Reference
-from minibuild.plan.scope import PROXIES, global_scope, is_predefined
+from minibuild.plan.scope import PROXIES, global_scope, is_predefined, unused_argument
 from minibuild.plan.sections import Section, Sections, cut
 from minibuild.plan.steps import Options, Placed, Plan, Stage, Step, fold, stages_copied_from
 from minibuild.source import Span
@@ -96,11 +96,9 @@ class _Planner:
         taken = self.sections.declared() | set(self.scope.arguments)
         for stage in self.stages.values():
             taken.update(stage.result.arguments if stage.steps else ())
-        for name in self.options.build_arguments:
+        for name, value in self.options.build_arguments.items():
             if name not in taken and not is_predefined(name):
-                hint = did_you_mean(name, sorted(taken)) or f"say ARG {name} in the stage that wants it"
-                hint = "it is for BuildKit, and means nothing here" if name.startswith("BUILDKIT_") else hint
-                self._report(Finding("UnusedBuildArg", f"no ARG takes --build-arg {name}", None, hint))
+                self._report(unused_argument(name, value, taken))
 
     def _report(self, finding: Finding) -> None:
         self.findings.setdefault(finding)

@@ -17,7 +17,7 @@ ENVIRONMENT = {"TOKEN": "t0ken"}
 
 
 def said(*words: str) -> Surroundings:
-    return surroundings_of(build_parser({}).read(words), ENVIRONMENT, {"BUILDKIT_CACHE_MOUNT_NS": "ns"})
+    return surroundings_of(build_parser({}).read(words), ENVIRONMENT)
 
 
 WORDS: Mapping[str, tuple[str, object]] = {
@@ -37,7 +37,6 @@ WORDS: Mapping[str, tuple[str, object]] = {
     "--secret type=env,id=x,src=TOKEN": ("secrets", {"x": Secret(value="t0ken")}),
     "--secret id=x,src=/etc/passwd": ("secrets", {"x": Secret(Path("/etc/passwd"))}),
     "--ssh k=/etc/passwd,/etc/group": ("agents", {"k": SshAgent(keys=(Path("/etc/passwd"), Path("/etc/group")))}),
-    "--pull": ("cache_namespace", "ns"),
 }
 
 

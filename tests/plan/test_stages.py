@@ -230,3 +230,25 @@ def test_a_stage_on_a_stage_inherits_its_arguments_and_another_does_not() -> Non
     stages = planned(text, all_stages=True).stages
     seen = [{name: value for name, value in stage.result.variables.items() if name != "PATH"} for stage in stages]
     assert seen == [{"G": "global", "L": "local"}, {"G": "global", "L": "local"}, {"G": "own"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message", "hint"),
+    [
+        ("BUILDKIT_INLINE_CACHE", "1", "--build-arg BUILDKIT_INLINE_CACHE has no effect", "the store is the cache"),
+        ("BUILDKIT_MULTI_PLATFORM", "1", "--build-arg BUILDKIT_MULTI_PLATFORM has no effect", "the result is one"),
+        ("BUILDKIT_SYNTAX", "docker/dockerfile:1", "--build-arg BUILDKIT_SYNTAX has no effect", "minibuild reads"),
+        ("BUILDKIT_SYNTAX", "a/b", "BUILDKIT_SYNTAX a/b is not docker/dockerfile: the file is read as a plain", ""),
+        ("BUILDKIT_SANDBOX_HOST", "1", "no ARG takes --build-arg BUILDKIT_SANDBOX_HOST", "did you mean BUILDKIT_SANDB"),
+    ],
+)
+def test_an_argument_of_buildkit_that_steers_nothing_here_is_warned_of_once(
+    name: str, value: str, message: str, hint: str
+) -> None:
+    [finding] = planned("FROM a AS b\nFROM b\n", build_arguments={name: value}).findings
+    assert (finding.message[: len(message)], finding.hint[: len(hint)]) == (message, hint)
+
+
+@pytest.mark.parametrize("name", ["CACHE_MOUNT_NS", "CONTEXT_KEEP_GIT_DIR", "DOCKERFILE_CHECK", "SANDBOX_HOSTNAME"])
+def test_an_argument_of_buildkit_that_steers_this_build_needs_no_arg(name: str) -> None:
+    assert planned("FROM a\n", build_arguments={f"BUILDKIT_{name}": ""}).findings == ()
