@@ -13,6 +13,7 @@ from minibuild.errors import IntegrityError, MinibuildError
 from minibuild.oci import Digest, MediaType
 from minibuild.oci.digest import chain_id
 from minibuild.store.store import Store
+from minibuild.store.twins import Twins
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ def collect(store: Store) -> Collected:
             if record.layer and not store.blobs.has(record.layer.descriptor):
                 store.records.remove(record)
         needed = needed_blobs(store)
+        needed |= Twins(store.root / "twins", store.blobs).sweep(needed)
         garbage = [digest for digest in store.blobs if digest not in needed]
         size = sum(map(store.blobs.size, garbage))
         for digest in garbage:

@@ -20,6 +20,7 @@ from minibuild.store.records import Records
 from minibuild.store.verifying import verified
 
 if TYPE_CHECKING:
+    from minibuild.layers.compressing import Compression
     from minibuild.layers.entry import Change
     from minibuild.layers.index import Index
 
@@ -135,16 +136,31 @@ class Store:
         blob = self.blobs.open(layer.descriptor)
         return verified(decompressed(blob), layer.diff_id, f"layer {layer.descriptor.digest}, unpacked,")
 
+    def compressed(self, layer: Layer, compression: Compression, *, force: bool = False) -> Layer:
+        """The layer in another form, made if need be and kept; a layer that is compressed in whatever way stays as it
+        is, unless forced.
+        """
+        if layer.descriptor.media_type == compression.media_type and compression.level is None:
+            return layer
+        if layer.descriptor.digest != layer.diff_id and not force:
+            return layer
+        from minibuild.store.twins import Twins
+
+        twins = Twins(self.root / "twins", self.blobs)
+        with locked(self._lock_of(layer)):
+            known = twins.find(layer.diff_id, compression)
+            if known is not None:
+                return known
+            with self.stream_tar(layer) as tar:
+                return twins.make(tar, layer.diff_id, compression)
+
     def index(self, layer: Layer) -> Index:
         """The table of a layer's entries; read from the blob once, then kept."""
         from minibuild.layers.index import Index
 
         path = self._index_path(layer.diff_id)
-        with suppress(FileNotFoundError):
-            try:
-                return Index.decode(path.read_bytes())
-            except ImageError:
-                path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError, ImageError):
+            return Index.decode(path.read_bytes())
         from minibuild.layers.unpack import read_index
 
         with self.stream_tar(layer) as stream:
