@@ -22,7 +22,7 @@ from minibuild.store.locks import locked
 if TYPE_CHECKING:
     import sqlite3
 
-_SCHEMA = 1
+SCHEMA = 1
 _WAIT_S = 30
 _CREATE = """
     CREATE TABLE IF NOT EXISTS records (
@@ -80,11 +80,10 @@ class Records:
         query = "SELECT 1 FROM records WHERE key = ? LIMIT 1"
         return bool(self._run(lambda database: database.execute(query, (key,)).fetchall()))
 
-    def latest(self, place: str) -> Record | None:
-        """The newest record of a place, whole or not: what a miss is compared with."""
-        query = f"SELECT {_COLUMNS} FROM records WHERE place = ? ORDER BY rowid DESC LIMIT 1"
-        rows = self._run(lambda database: database.execute(query, (place,)).fetchall())
-        return _record(rows[0]) if rows else None
+    def latest(self, place: str, most: int = 16) -> tuple[Record, ...]:
+        """The newest records of a place, whole or not, newest first: what a miss is compared with."""
+        query = f"SELECT {_COLUMNS} FROM records WHERE place = ? ORDER BY rowid DESC LIMIT ?"
+        return tuple(map(_record, self._run(lambda database: database.execute(query, (place, most)).fetchall())))
 
     def put(self, record: Record) -> None:
         """Keeps a record, instead of an earlier one of the same key and parent."""
@@ -138,7 +137,7 @@ class Records:
             )
             self._connection = connection
             connection.execute("PRAGMA synchronous = NORMAL")
-            if connection.execute("PRAGMA user_version").fetchone()[0] != _SCHEMA:
+            if connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA:
                 self._create(connection)
         return self._connection
 
@@ -146,9 +145,9 @@ class Records:
         # Under a lock of our own: sqlite doesn't wait for another process that is changing the journal mode.
         with locked(self._lock):
             connection.execute("PRAGMA journal_mode = WAL")
-            if connection.execute("PRAGMA user_version").fetchone()[0] not in (0, _SCHEMA):
+            if connection.execute("PRAGMA user_version").fetchone()[0] not in (0, SCHEMA):
                 connection.execute("DROP TABLE IF EXISTS records")
-            connection.executescript(f"{_CREATE} PRAGMA user_version = {_SCHEMA};")
+            connection.executescript(f"{_CREATE} PRAGMA user_version = {SCHEMA};")
 
     def _start_anew(self) -> None:
         if self._connection:

@@ -57,12 +57,11 @@ def test_a_later_record_takes_the_place_of_an_earlier_one(store: Store) -> None:
     assert [kept.chain for kept in store.records.all()] == ["new"]
 
 
-def test_the_latest_record_of_a_place_is_told_whatever_its_key(store: Store) -> None:
-    for key in ("a", "b", "a"):
+def test_the_latest_records_of_a_place_are_told_whatever_their_keys(store: Store) -> None:
+    for key in ("a", "b", "c", "a"):
         store.records.put(record(store, key=key))
-    latest = store.records.latest("Dockerfile#build/3")
-    assert latest and latest.key == "a"
-    assert store.records.latest("elsewhere") is None
+    assert [kept.key for kept in store.records.latest("Dockerfile#build/3", 2)] == ["a", "c"]
+    assert store.records.latest("elsewhere") == ()
 
 
 def test_a_vanished_layer_is_a_miss(store: Store) -> None:
