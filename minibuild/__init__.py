@@ -55,7 +55,9 @@ From Python::
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from minibuild.version import __version__
@@ -106,6 +108,17 @@ _HOMES = {
 }
 
 
+class _FrontDoor(ModuleType):
+    """Keeps ``build`` the function: importing the package of that name would put the package in its place."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != "build" or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _FrontDoor
+
+
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'minibuild' has no attribute {name!r}")
@@ -135,6 +148,8 @@ def build(
     no_cache: bool = False,
     pull: bool = False,
     registry_mirrors: Sequence[str] = (),
+    secrets: Mapping[str, str | bytes | PathLike[str]] | None = None,
+    archive: str | PathLike[str] | None = None,
     root: str | PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Image:
@@ -142,18 +157,22 @@ def build(
 
     The words mean what those of ``minibuild build`` mean. ``dockerfile`` "" is the context's own; ``platform`` ""
     this machine's; ``root`` None the user's store; ``progress`` gets every event, from several threads but one at a
-    time. Raises MinibuildError: its ``message``, ``hint`` and ``span`` say what a person needs to know.
+    time. ``secrets`` are what RUN --mount=type=secret sees, by their ids: a path is a file, text and bytes are the
+    value. ``archive`` is a file to write the image to as well, for ``docker load`` and OCI tools. Raises
+    MinibuildError: its ``message``, ``hint`` and ``span`` say what a person needs to know.
     """
     import os
     from pathlib import Path
 
     from minibuild.build.engine import build as build_request
     from minibuild.build.request import BuildRequest
+    from minibuild.build.surroundings import Secret, Surroundings
     from minibuild.events import silent
     from minibuild.oci import Platform, Reference
     from minibuild.runtimes.base import Cancellation
     from minibuild.sandbox.userns import user_id
     from minibuild.store import Store, data_directory
+    from minibuild.transports.docker_archive import DockerArchive
 
     request = BuildRequest(
         context=Path(context),
@@ -168,6 +187,10 @@ def build(
         no_cache=no_cache,
         pull=pull,
         mirrors=tuple(registry_mirrors),
+        surroundings=Surroundings(secrets={name: Secret.of(given) for name, given in (secrets or {}).items()}),
     )
     with Store.at(data_directory(os.environ, user_id()) if root is None else Path(root)) as store:
-        return build_request(request, store, progress or silent, Cancellation()).image
+        image = build_request(request, store, progress or silent, Cancellation()).image
+        if archive is not None:
+            DockerArchive(Path(archive)).export(image, request.tags, store, silent)
+    return image

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -30,6 +31,13 @@ class Secret:
 
     file: Path | None = None
     value: str = field(default="", repr=False)
+
+    @classmethod
+    def of(cls, given: str | bytes | PathLike[str]) -> Secret:
+        """One that a program gives: a path is a file, text and bytes are the value."""
+        if isinstance(given, bytes):
+            return cls(value=given.decode("utf-8", "surrogateescape"))
+        return cls(value=given) if isinstance(given, str) else cls(Path(given))
 
     def read(self, name: str) -> bytes:
         """The value; raises UsageError for a file that can't be read, or is too big to be a secret."""
