@@ -4,29 +4,55 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from minibuild.errors import Finding
 from minibuild.events import Event, Finished, Outcome, Output, Progress, Started, Stream, Transferred, Warned
 
 _PAUSE_S = 0.1
 
+Numbering: TypeAlias = tuple[int, tuple[Finding, ...]]
+"""How far a journal has come: the last number it gave, and what it warned of."""
+
 
 class Journal:
-    """Writes events to one display, from any thread."""
+    """Writes events to one display, from any thread; ``numbering`` is that of a journal which this one goes on from."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, numbering: Numbering = (0, ())) -> None:
         self._progress = progress
         self._lock = threading.Lock()
-        self._last_number = 0
-        self._warned: list[Finding] = []
+        self._last_number, findings = numbering
+        self._warned = list(findings)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What was warned of so far."""
         return tuple(self._warned)
+
+    @property
+    def numbering(self) -> Numbering:
+        """How far it has come."""
+        return self._last_number, self.findings
+
+    @contextmanager
+    def holding(self) -> Iterator[Callable[[], None]]:
+        """Shows nothing before the block is left; what the block gets makes as if nothing had happened in it."""
+        shown, numbering, held = self._progress, self.numbering, list[Event]()
+        self._progress = held.append
+
+        def forget() -> None:
+            held.clear()
+            self._last_number, self._warned = numbering[0], list(numbering[1])
+
+        try:
+            yield forget
+        finally:
+            self._progress = shown
+            for event in held:
+                shown(event)
 
     def write(self, event: Event) -> None:
         """Shows one event; events never interleave."""
