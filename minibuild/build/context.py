@@ -1,4 +1,4 @@
-"""The build context: a directory seen through its ignore file, and the Dockerfile that goes with it."""
+"""The build context: a directory seen through its ignore file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import io
 import os
 import stat
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,6 @@ from minibuild.build.absence import near
 from minibuild.build.ignore import NOTHING_IGNORED, IgnoreFile
 from minibuild.errors import ContextError, Finding
 from minibuild.layers.entry import NO_XATTRS, Entry, Kind, Opener
-from minibuild.source import Source
 
 _MOST_LINKS = 40
 _BLOCK = 1 << 20
@@ -34,12 +32,14 @@ def _nothing(_finding: Finding) -> None:
 class DirectoryContext:
     """A directory as a tree of files: what the ignore file leaves out isn't there, owners are root's.
 
-    ``report`` is told of what can't be copied (sockets, FIFOs, devices), which isn't there either.
+    ``report`` is told of what can't be copied (sockets, FIFOs, devices), which isn't there either. ``emptiness``
+    says why it holds nothing at all, where it is to hold nothing.
     """
 
     root: Path
     ignore: IgnoreFile = NOTHING_IGNORED
     report: Callable[[Finding], None] = _nothing
+    emptiness: str = ""
     _first_links: dict[tuple[int, int], str] = field(default_factory=dict)
     _prefix: str = field(init=False, repr=False)
     _kept: dict[str, bytes] = field(default_factory=dict, repr=False)
@@ -99,6 +99,8 @@ class DirectoryContext:
 
     def explain_absence(self, path: str) -> str:
         """A hint on why a path isn't there: ignored by which line, or what is there that is called alike."""
+        if self.emptiness:
+            return self.emptiness
         line = self.ignore.deciding_line(path)
         if line is not None and self.ignore.excludes(path) and os.path.lexists(self._at(path)):
             source = self.ignore.source
@@ -228,64 +230,3 @@ def _xattrs(path: str) -> dict[str, bytes]:
 
 def _travels(name: str) -> bool:
     return name == "security.capability" or (name.startswith("user.") and not name.startswith("user.overlay."))
-
-
-def read_dockerfile(context: Path, path: str) -> tuple[Source, IgnoreFile]:
-    """The Dockerfile's text and the ignore file that goes with it.
-
-    ``path`` is as the caller's shell sees it, ``-`` for standard input, "" for ``Dockerfile`` (else ``dockerfile``)
-    in the context. Raises ContextError where there is none.
-    """
-    if path == "-":
-        return Source("Dockerfile", sys.stdin.buffer.read().decode("utf-8", "surrogateescape")), _ignore_file(
-            context, None
-        )
-    file = Path(path) if path else context / "Dockerfile"
-    if not path and not file.exists() and (context / "dockerfile").exists():
-        file = context / "dockerfile"
-    try:
-        text = file.read_bytes().decode("utf-8", "surrogateescape")
-    except OSError as error:
-        raise ContextError(_no_dockerfile(file, error), hint=_dockerfile_hint(context, file)) from error
-    return Source(path or file.name, text), _ignore_file(context, file)
-
-
-def _no_dockerfile(file: Path, error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return f"no Dockerfile at {file}"
-    return f"{file} can't be read: {(error.strerror or str(error)).lower()}"
-
-
-def _dockerfile_hint(context: Path, file: Path) -> str:
-    directory = file.parent if file.parent.is_dir() else context
-    near = [name for name in _names(directory) if "ockerfile" in name or "ontainerfile" in name]
-    return (
-        f"{directory} has {', '.join(near)}: name one with -f"
-        if near
-        else "name another with -f, or - for standard input"
-    )
-
-
-def _ignore_file(context: Path, dockerfile: Path | None) -> IgnoreFile:
-    candidates = [Path(f"{dockerfile}.dockerignore")] if dockerfile else []
-    for file in (*candidates, context / ".dockerignore"):
-        try:
-            text = file.read_bytes().decode("utf-8", "surrogateescape")
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            raise ContextError(f"{file} can't be read: {(error.strerror or str(error)).lower()}") from error
-        return IgnoreFile.parse(Source(file.name, text))
-    return NOTHING_IGNORED
-
-
-def open_context(path: Path) -> DirectoryContext:
-    """The directory as a context; raises ContextError where it is none or can't be read."""
-    if not path.exists():
-        raise ContextError(f"no directory at {path} to take as the build context")
-    if not path.is_dir():
-        raise ContextError(
-            f"{path} is no directory, so it can't be the build context", hint=f"to name a Dockerfile, use -f {path}"
-        )
-    _names(path)
-    return DirectoryContext(path)

@@ -13,7 +13,8 @@ from minibuild.build import running
 from minibuild.build.accounts import accounts_in
 from minibuild.build.bases import Bases
 from minibuild.build.committing import ChainedLayer, Committer
-from minibuild.build.context import DirectoryContext, open_context, read_dockerfile
+from minibuild.build.context import DirectoryContext
+from minibuild.build.inputs import Access, Inputs, open_inputs
 from minibuild.build.journal import Activity, Journal
 from minibuild.build.lookup import Lookup
 from minibuild.build.mounting import Mounting
@@ -53,8 +54,14 @@ def build(request: BuildRequest, store: Store, progress: Progress, cancellation:
 
 
 def _build(request: BuildRequest, store: Store, journal: Journal, cancellation: Cancellation) -> BuildResult:
-    context = open_context(request.context)
-    source, ignore = read_dockerfile(request.context, request.dockerfile)
+    access = Access(environment=request.environment, scratch=store.scratch, journal=journal, cancellation=cancellation)
+    with open_inputs(request.context, request.dockerfile, access) as inputs:
+        return _build_inputs(request, inputs, store, journal, cancellation)
+
+
+def _build_inputs(
+    request: BuildRequest, inputs: Inputs, store: Store, journal: Journal, cancellation: Cancellation
+) -> BuildResult:
     bases = Bases(
         store,
         journal,
@@ -64,15 +71,15 @@ def _build(request: BuildRequest, store: Store, journal: Journal, cancellation: 
         named=request.named_contexts,
         pull=request.pull,
     )
-    dockerfile = read(source)
+    dockerfile = read(inputs.source)
     arguments = request.build_arguments
-    planned = check(dockerfile, plan(dockerfile, bases.lookup, _options(request)), window_on(ignore), arguments)
+    window = window_on(inputs.context.ignore)
+    planned = check(dockerfile, plan(dockerfile, bases.lookup, _options(request)), window, arguments)
     for finding in planned.findings:
         journal.warn(finding)
     refuse_if_strict(dockerfile, planned.findings, arguments)
     committer = Committer(store)
-    context = replace(context, ignore=ignore, report=journal.warn)
-    engine = Engine(request, store, journal, cancellation, planned, context, bases, committer)
+    engine = Engine(request, store, journal, cancellation, planned, inputs.context, bases, committer)
     try:
         return engine.build()
     finally:

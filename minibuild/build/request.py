@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 
 from minibuild.build.surroundings import Surroundings
@@ -20,15 +19,15 @@ class BuildRequest:
 
     ``target`` are stages' names or numbers, parted by commas, "" for the last stage; ``tags`` name the last of them,
     ``stage_tags`` any, each by its name or number. ``all_stages`` builds those too that no target needs.
-    ``dockerfile`` is a path as the caller's shell sees it, ``-`` for standard input, "" for ``Dockerfile`` in the
-    context. ``environment`` is the caller's: proxies are taken from it. ``named_contexts`` maps names to
-    ``docker-archive:PATH``, ``oci-layout://PATH`` or ``docker-image://REFERENCE``. ``no_cache_stages`` are stage
-    names or numbers. ``pull`` asks the registry even for bases the store has. ``runtime`` and ``snapshotter``: ""
-    is the first that works. ``mirrors`` are ``registry=URL`` words. ``source_date_epoch``: seconds, for all times
-    the build itself makes up; None is now. ``surroundings`` are what all RUNs have around them.
+    ``context`` and ``dockerfile`` are words that ``inputs.open_inputs`` understands. ``environment`` is the caller's:
+    proxies are taken from it. ``named_contexts`` maps names to ``docker-archive:PATH``, ``oci-layout://PATH`` or
+    ``docker-image://REFERENCE``. ``no_cache_stages`` are stage names or numbers. ``pull`` asks the registry even for
+    bases the store has. ``runtime`` and ``snapshotter``: "" is the first that works. ``mirrors`` are ``registry=URL``
+    words. ``source_date_epoch``: seconds, for all times the build itself makes up; None is now. ``surroundings`` are
+    what all RUNs have around them.
     """
 
-    context: Path
+    context: str
     dockerfile: str = ""
     build_arguments: Mapping[str, str] = field(default_factory=lambda: _NONE)
     environment: Mapping[str, str] = field(default_factory=lambda: _NONE)

@@ -127,23 +127,12 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _context(word: str) -> Path:
-    if word == "-":
-        raise UsageError(
-            "a context on standard input is not supported yet", hint="unpack it, or use -f - with a directory"
-        )
-    if "://" in word or word.startswith(("git@", "github.com/")):
-        raise UsageError(f"{word!r} is a remote context, which is not supported yet", hint="clone or download it first")
-    path = Path(word)
-    if not path.exists():
-        near = did_you_mean(word, list(COMMANDS)) if "/" not in word else ""
-        hint = near or "name the directory to build, such as `minibuild .`"
-        raise ContextError(f"{word} doesn't exist, wanted the directory to build", hint=hint)
-    if not path.is_dir():
-        raise ContextError(
-            f"{word} is a file, wanted the directory to build", hint=f"a Dockerfile is named by -f {word}"
-        )
-    return path
+def _context(word: str) -> str:
+    """The context as it was said; raises ContextError where it must be a command that was mistyped."""
+    near = did_you_mean(word, list(COMMANDS)) if "/" not in word and not Path(word).exists() else ""
+    if near:
+        raise ContextError(f"{word} doesn't exist, wanted the build context", hint=near)
+    return word
 
 
 def _tag(word: str) -> tuple[str, Reference]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from minibuild.cli.reports import FORMATS, Report
 from minibuild.cli.session import Session
 from minibuild.errors import DockerfileError, UsageError, did_you_mean
 from minibuild.oci import Image, Platform
 from minibuild.source import Span
+
+if TYPE_CHECKING:
+    from minibuild.build.inputs import Inputs
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -39,24 +42,27 @@ def check_and_show(request: CheckRequest, style: str, session: Session) -> int:
     if style not in FORMATS:
         hint = did_you_mean(style, list(FORMATS)) or f"choose from {', '.join(FORMATS)}"
         raise UsageError(f"check's format can't be {style!r}", hint=hint)
-    report = examined(request)
+    report = examined(request, session.environment)
     if text := FORMATS[style](report, session):
         session.print(text)
     return 1 if report.findings or report.errors else 0
 
 
-def examined(request: CheckRequest) -> Report:
+def examined(request: CheckRequest, environment: Mapping[str, str] = _NONE) -> Report:
     """What checks find, advice too, and what keeps the Dockerfile from being planned. No registry is asked."""
-    from minibuild.build.context import open_context, read_dockerfile
+    from minibuild.build.inputs import Access, open_inputs
+
+    with open_inputs(request.context, request.dockerfile, Access(environment=environment)) as inputs:
+        return _examined(request, inputs)
+
+
+def _examined(request: CheckRequest, inputs: Inputs) -> Report:
     from minibuild.build.window import window_on
     from minibuild.checks import CHECKS, Subject, examine
     from minibuild.checks.advice import ADVICE
     from minibuild.plan import Options, plan, read
 
-    context = Path(request.context)
-    open_context(context)
-    source, ignore = read_dockerfile(context, request.dockerfile)
-    place = request.dockerfile or str(context / source.name)
+    source, place = inputs.source, inputs.place
     unknown: set[str] = set()
 
     def lookup(name: str, platform: Platform, _span: Span) -> Image:
@@ -73,7 +79,8 @@ def examined(request: CheckRequest) -> Report:
     try:
         dockerfile = read(source)
         planned = plan(dockerfile, lookup, options)
-        subject = Subject(dockerfile, planned, request.build_arguments, window_on(ignore), frozenset(unknown))
+        window = window_on(inputs.context.ignore)
+        subject = Subject(dockerfile, planned, request.build_arguments, window, frozenset(unknown))
         return Report(source, place, examine(subject, (*CHECKS, *ADVICE)))
     except DockerfileError as error:
         return Report(source, place, errors=(error, *error.others))

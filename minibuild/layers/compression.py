@@ -90,6 +90,11 @@ def is_archive(content: BinaryIO) -> bool:
         return False
 
 
+def is_compressed(head: bytes) -> bool:
+    """A stream that begins so is one of those that ``decompressed`` takes apart."""
+    return head.startswith(tuple(_MAGIC))
+
+
 class _Resumed(io.RawIOBase):
     """A stream of which the head was read already."""
 

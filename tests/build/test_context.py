@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pytest
-
-from minibuild.build.context import DirectoryContext, open_context, read_dockerfile
+from minibuild.build.context import DirectoryContext
 from minibuild.build.ignore import IgnoreFile
-from minibuild.errors import ContextError, Finding
+from minibuild.errors import Finding
 from minibuild.source import Source
 
 
@@ -86,32 +84,3 @@ def test_what_is_absent_is_explained_by_a_neighbour_of_other_case(tmp_path: Path
 def test_names_that_are_no_unicode_are_copied_as_they_are(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9")).write_text("x")
     assert paths(DirectoryContext(tmp_path)) == [os.fsdecode(b"caf\xe9")]
-
-
-def test_the_dockerfile_is_found_whatever_its_case(tmp_path: Path) -> None:
-    (tmp_path / "dockerfile").write_text("FROM scratch\n")
-    source, _ = read_dockerfile(tmp_path, "")
-    assert (source.name, source.text) == ("dockerfile", "FROM scratch\n")
-
-
-def test_an_ignore_file_of_the_dockerfile_s_own_goes_before(tmp_path: Path) -> None:
-    tree(tmp_path, "x.Dockerfile", "a", "b")
-    (tmp_path / ".dockerignore").write_text("a\n")
-    (tmp_path / "x.Dockerfile.dockerignore").write_text("b\n")
-    _, ignore = read_dockerfile(tmp_path, str(tmp_path / "x.Dockerfile"))
-    assert (ignore.excludes("a"), ignore.excludes("b")) == (False, True)
-
-
-def test_a_missing_dockerfile_names_what_is_there(tmp_path: Path) -> None:
-    tree(tmp_path, "Dockerfile.prod")
-    with pytest.raises(ContextError, match="no Dockerfile at") as caught:
-        read_dockerfile(tmp_path, "")
-    assert "Dockerfile.prod" in caught.value.hint
-
-
-def test_a_file_is_no_context(tmp_path: Path) -> None:
-    tree(tmp_path, "f")
-    with pytest.raises(ContextError, match="is no directory"):
-        open_context(tmp_path / "f")
-    with pytest.raises(ContextError, match="no directory at"):
-        open_context(tmp_path / "missing")

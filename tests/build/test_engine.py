@@ -33,7 +33,7 @@ class Bench:
         """Builds a Dockerfile's text."""
         self.events.clear()
         (self.context / "Dockerfile").write_text(dockerfile)
-        request = replace(BuildRequest(self.context), **wishes)  # type: ignore[arg-type]
+        request = replace(BuildRequest(str(self.context)), **wishes)  # type: ignore[arg-type]
         with Store.at(self.root) as store:
             return build(request, store, self.events.append, Cancellation())
 
