@@ -60,6 +60,8 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+# Now, as later the package would take the place of the function that has its name.
+import minibuild.build  # noqa: F401
 from minibuild.version import __version__
 
 if TYPE_CHECKING:
@@ -175,7 +177,7 @@ def build(
     from minibuild.transports.docker_archive import DockerArchive
 
     request = BuildRequest(
-        context=Path(context),
+        context=os.fspath(context),
         dockerfile=dockerfile,
         tags=tuple(map(Reference.parse, tags)),
         build_arguments=build_args or {},
