@@ -55,12 +55,10 @@ From Python::
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
-from types import ModuleType
 from typing import TYPE_CHECKING
 
-# Now, as later the package would take the place of the function that has its name.
+# Now, before build() is defined: whoever imported the package first, later, would put it in the function's place.
 import minibuild.build  # noqa: F401
 from minibuild.version import __version__
 
@@ -108,17 +106,6 @@ _HOMES = {
     "Image": "minibuild.oci",
     "Progress": "minibuild.events",
 }
-
-
-class _FrontDoor(ModuleType):
-    """Keeps ``build`` the function: importing the package of that name would put the package in its place."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name != "build" or not isinstance(value, ModuleType):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _FrontDoor
 
 
 def __getattr__(name: str) -> object:
