@@ -37,8 +37,10 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 def _record(session: Session) -> Record:
     from minibuild import runtimes, snapshots
+    from minibuild.sandbox.userns import user_id
 
     with session.store() as store:
+        namespace = _namespace()
         usage = dict(store.usage())
         names = {str(reference) for reference, _ in store.images.list() if reference}
         kept = {image.digest for _, image in store.images.list()}
@@ -48,7 +50,8 @@ def _record(session: Session) -> Record:
                 "Python": ".".join(map(str, sys.version_info[:3])),
                 "Platform": str(Platform.of_this_machine()),
                 "Kernel": os.uname().release,
-                "User": os.geteuid(),
+                "User": user_id(),
+                "Namespace": namespace,
                 "Root": str(store.root),
                 "Images": len(kept),
                 "Names": len(names),
@@ -57,6 +60,21 @@ def _record(session: Session) -> Record:
                 "Snapshotters": _probed(snapshots.describe(store.root)),
             }
         )
+
+
+def _namespace() -> Record:
+    """The user namespace that a plain user's RUN needs, which we are in from here on; or why there can be none. ``Ids``
+    0: nobody needs one.
+    """
+    from minibuild.sandbox import entering
+
+    if not entering.is_plain_user():
+        return Record({"Works": True, "Ids": 0, "Reason": "", "Hint": ""})
+    if error := entering.obstacle():
+        return Record({"Works": False, "Ids": 0, "Reason": error.message, "Hint": error.hint})
+    ids = entering.ids()
+    entering.enter()
+    return Record({"Works": True, "Ids": ids, "Reason": "", "Hint": ""})
 
 
 def _probed(reasons: Sequence[tuple[str, str | None]]) -> list[Record]:
@@ -71,6 +89,7 @@ def _told(record: Record) -> str:
         f"store         {record['Root']}",
         f"              {record['Images']} images under {record['Names']} names; {usage}",
     ]
+    lines += _told_namespace(record["Namespace"])
     for kind in ("Runtimes", "Snapshotters"):
         first = True
         for entry in record[kind]:
@@ -80,3 +99,10 @@ def _told(record: Record) -> str:
             label = kind.lower() if entry is record[kind][0] else ""
             lines.append(f"{label:<14}{entry['Name']:<12}{state}")
     return "\n".join(lines) + "\n"
+
+
+def _told_namespace(namespace: Record) -> list[str]:
+    if not namespace["Works"]:
+        return [f"{'RUN':<14}no: {namespace['Reason']}", f"{'':<14}hint: {namespace['Hint']}"]
+    ids = namespace["Ids"]
+    return [f"{'RUN':<14}" + (f"as root of a user namespace with {ids} ids" if ids else "as root")]

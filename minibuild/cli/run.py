@@ -69,9 +69,12 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     with session.store() as store:
         from minibuild.build.container import ContainerRequest
         from minibuild.build.container import run as run_container
+        from minibuild.sandbox.entering import enter_as_root
 
+        image = find_image(store, word)
+        enter_as_root()
         request = ContainerRequest(
-            image=find_image(store, word),
+            image=image,
             arguments=tuple(command),
             environment=variables,
             volumes=volumes,

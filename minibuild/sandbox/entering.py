@@ -40,6 +40,14 @@ def ids() -> int:
     return 1 + sum(count for _, count in _ranges("/etc/subuid"))
 
 
+def enter_as_root() -> None:
+    """Moves a plain user's process, which has a single thread, to where it is root; raises UnavailableError."""
+    if is_plain_user():
+        if error := obstacle():
+            raise error
+        enter()
+
+
 def enter() -> None:
     """Moves this process, which has a single thread, into a namespace of its own; raises UnavailableError."""
     from subprocess import DEVNULL, PIPE, Popen

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# What a plain user can do about it, in the words of a hint.
-AS_ROOT = "run minibuild as root, or by `unshare --map-auto --map-root-user --mount minibuild …`"
+# What a root that isn't root enough can do about it, in the words of a hint.
+AS_ROOT = (
+    "run minibuild as this machine's root; a container must be started with --cap-add SYS_ADMIN "
+    "--security-opt seccomp=unconfined for it"
+)
 
 
 def in_first_user_namespace() -> bool:
