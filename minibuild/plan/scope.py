@@ -16,6 +16,7 @@ PROXIES = tuple(
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
     for spelling in (name, name.lower())
 )
+TARGET_STAGE = "TARGETSTAGE"
 # What of BuildKit's own arguments steers this build, and why others don't. Source: Dockerfile reference, BuildKit
 # built-in build args.
 _STEERING = (
@@ -56,12 +57,12 @@ def unused_argument(name: str, value: str, taken: Iterable[str]) -> Finding:
 
 def global_scope(options: Options, target: str) -> StageState:
     """The state that the ARGs above the first FROM begin with; ``target`` is the name of the stage that
-    is the result, maybe "".
+    is the result, as it was asked for; maybe "".
     """
     platforms = {
         **_platform_arguments("TARGET", options.platform),
         **_platform_arguments("BUILD", options.build_platform),
-        "TARGETSTAGE": target or "default",
+        TARGET_STAGE: target or "default",
     }
     given = options.build_arguments
     variables = {name: given.get(name, value) for name, value in platforms.items()}
@@ -81,4 +82,4 @@ def _platform_arguments(prefix: str, platform: Platform) -> dict[str, str]:
 def _platform_names() -> frozenset[str]:
     platform = Platform("", "")
     names = {**_platform_arguments("TARGET", platform), **_platform_arguments("BUILD", platform)}
-    return frozenset((*names, "TARGETSTAGE"))
+    return frozenset((*names, TARGET_STAGE))

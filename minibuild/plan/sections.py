@@ -57,15 +57,19 @@ class Sections:
             **{section.name: section.index for section in later if section.name},
         }
 
-    def targets(self, words: str) -> tuple[int, ...]:
-        """The indices of the stages of these names or numbers, parted by commas, each once in the order asked.
+    def targets(self, words: str) -> Mapping[int, str]:
+        """The indices of the stages of these names or numbers, parted by commas, each once in the order asked, with
+        the word that first asked for it.
 
         "" is the last stage. Raises UsageError where there is none.
         """
         names = [name.strip() for name in words.split(",")] if words else [""]
         if words and "" in names:
             raise UsageError(f"--target {words!r} has a name too few", hint="write the names of stages: a,b")
-        return tuple(dict.fromkeys(map(self._target, names)))
+        found: dict[int, str] = {}
+        for name in names:
+            found.setdefault(self._target(name), name)
+        return found
 
     def _target(self, name: str) -> int:
         if not name:

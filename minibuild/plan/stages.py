@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeAlias
@@ -16,7 +16,7 @@ from minibuild.instructions.base import DEFAULT_PATH, StageState
 from minibuild.instructions.effects import FromImage, FromStage
 from minibuild.instructions.origin import report_near_stage
 from minibuild.oci import ContainerConfig, Image, Platform, Reference
-from minibuild.plan.scope import PROXIES, global_scope, is_predefined, unused_argument
+from minibuild.plan.scope import PROXIES, TARGET_STAGE, global_scope, is_predefined, unused_argument
 from minibuild.plan.sections import Section, Sections, cut
 from minibuild.plan.steps import Options, Placed, Plan, Stage, Step, fold, stages_copied_from
 from minibuild.source import Span
@@ -36,15 +36,17 @@ def plan(dockerfile: Dockerfile, lookup: Lookup, options: Options) -> Plan:
     sections = cut(dockerfile)
     targets = sections.targets(options.target)
     planner = _Planner(sections, lookup, options, dict.fromkeys(dockerfile.findings))
-    planner.read_preamble(targets[-1])
-    for index in range(len(sections.sections)) if options.all_stages else targets:
+    for index, word in targets.items():
+        planner.plan_target(index, word)
+    for index in range(len(sections.sections)) if options.all_stages else ():
         planner.require(index)
     if planner.errors:
         raise DockerfileError.together(planner.errors)
     planner.report_unused_arguments()
     stages = tuple(planner.stages.get(section.index) or planner.outline(section) for section in sections.sections)
     findings = sorted(planner.findings, key=_place)
-    return Plan(stages, targets[-1], tuple(sorted(planner.stages)), tuple(findings), options.labels, targets)
+    last = list(targets)[-1]
+    return Plan(stages, last, tuple(sorted(planner.stages)), tuple(findings), options.labels, tuple(targets))
 
 
 @dataclass(slots=True)
@@ -59,12 +61,34 @@ class _Planner:
     errors: list[MinibuildError] = field(default_factory=list)
     scope: StageState = field(default_factory=lambda: StageState(ContainerConfig()))
 
-    def read_preamble(self, target: int) -> None:
-        """Works out the scope that FROM lines see."""
-        name = self.sections.sections[target].name
+    def plan_target(self, index: int, word: str) -> None:
+        """Works out a target, which was asked for by this word, and all that it needs."""
+        name = word or self.sections.sections[index].name
         begin = replace(global_scope(self.options, name), report=self._report)
-        steps = fold(begin, self.sections.preamble, 1, self.errors.append)
+        wrong = self.errors.append if not self.stages else _nothing
+        steps = fold(begin, self.sections.preamble, 1, wrong)
         self.scope = steps[-1].after if steps else begin
+        shared = [self.stages[other] for other in sorted(self._reachable(index) & self.stages.keys())]
+        self.require(index)
+        if not self.errors and self._names_target(shared):
+            for stage in shared:
+                self._check_shared(stage, name)
+
+    def _names_target(self, stages: Iterable[Stage]) -> bool:
+        """Whether what these stages are may depend on which target is built."""
+        own = (step.statement for stage in stages for step in stage.steps)
+        above = (statement for statement, _ in self.sections.preamble)
+        return any(TARGET_STAGE in statement.original for statement in (*above, *own))
+
+    def _check_shared(self, stage: Stage, target: str) -> None:
+        """Raises UsageError where a stage that several targets need, and so is built once, differs for this one."""
+        section = self.sections.sections[stage.index]
+        if _work(self._stage(section)) != _work(stage):
+            raise UsageError(
+                f"stage {stage.title} depends on {TARGET_STAGE}: for target {target} it is not what others need",
+                span=section.statement.span,
+                hint="build the targets one by one",
+            )
 
     def require(self, index: int) -> None:
         """Works out a stage and all that it needs."""
@@ -84,7 +108,7 @@ class _Planner:
 
     def outline(self, section: Section) -> Stage:
         """A stage that nothing needs: no variable of its FROM is missed, no image asked for."""
-        quiet = replace(self.scope, report=lambda _finding: None)
+        quiet = replace(self.scope, report=_nothing)
         try:
             base, platform = self._base(section, quiet), self._platform(section, quiet)
         except DockerfileError:
@@ -104,7 +128,7 @@ class _Planner:
         self.findings.setdefault(finding)
 
     def _reachable(self, index: int) -> set[int]:
-        quiet = replace(self.scope, report=lambda _finding: None)
+        quiet = replace(self.scope, report=_nothing)
         found, new = set[int](), [index]
         while new:
             section = self.sections.sections[new.pop()]
@@ -227,6 +251,14 @@ class _Planner:
             hint = finding.hint or "FROM sees the ARGs above the first FROM, and the platform's"
             finding = replace(finding, rule="UndefinedArgInFrom", hint=hint)
         self._report(finding)
+
+
+def _nothing(_told: object) -> None:
+    pass
+
+
+def _work(stage: Stage) -> object:
+    return stage.base, stage.platform, [(step.effect, step.history, step.after.config) for step in stage.steps]
 
 
 def _begun(config: ContainerConfig) -> ContainerConfig:

@@ -199,10 +199,52 @@ def test_an_empty_name_among_several_targets_is_a_wrong_command_line(target: str
 
 @pytest.mark.parametrize(
     ("text", "target", "stage"),
-    [("FROM a AS one\nFROM a\nARG TARGETSTAGE\n", "", "default"), (SEVERAL + "ARG TARGETSTAGE\n", "", "four")],
+    [
+        ("FROM a AS one\nFROM a\nARG TARGETSTAGE\n", "", "default"),
+        ("FROM a AS one\nFROM a\nARG TARGETSTAGE\n", "1", "1"),
+        (SEVERAL + "ARG TARGETSTAGE\n", "", "four"),
+        (SEVERAL + "ARG TARGETSTAGE\n", "Four", "Four"),
+    ],
 )
-def test_the_stage_that_is_the_result_is_known_by_name(text: str, target: str, stage: str) -> None:
+def test_the_stage_that_is_the_result_is_known_as_it_was_asked_for(text: str, target: str, stage: str) -> None:
     assert planned(text, target=target).stages[-1].result.variables["TARGETSTAGE"] == stage
+
+
+NAMED = "FROM scratch AS base\n{}FROM base AS one\nARG TARGETSTAGE\nFROM base AS two\nARG TARGETSTAGE\n"
+
+
+def test_each_of_several_targets_is_called_by_its_own_name() -> None:
+    stages = planned(NAMED.format(""), target="one,two").stages
+    assert [stage.result.variables.get("TARGETSTAGE") for stage in stages] == [None, "one", "two"]
+
+
+@pytest.mark.parametrize("line", ["ARG TARGETSTAGE\nLABEL of=$TARGETSTAGE\n", "ARG TARGETSTAGE\nRUN x\n"])
+def test_a_stage_that_is_another_for_each_of_several_targets_is_refused(line: str) -> None:
+    with pytest.raises(UsageError, match="stage base depends on TARGETSTAGE: for target two it is not") as caught:
+        planned(NAMED.format(line), target="one,two")
+    assert caught.value.span is not None and caught.value.span.line == 1
+
+
+def test_a_target_that_another_target_is_based_on_is_refused_where_it_wants_to_know_which_is_built() -> None:
+    text = "ARG SUFFIX=-$TARGETSTAGE\nFROM scratch AS one\nARG SUFFIX\nLABEL of=$SUFFIX\nFROM one AS two\n"
+    assert planned(text, target="two").stages[0].result.config.labels == {"of": "-two"}
+    with pytest.raises(UsageError, match="stage one depends on TARGETSTAGE"):
+        planned(text, target="one,two")
+
+
+def test_a_base_that_the_name_of_the_target_chooses_is_chosen_for_each_target() -> None:
+    text = "FROM a AS for-one\nFROM b AS for-two\nFROM for-$TARGETSTAGE AS one\nFROM for-$TARGETSTAGE AS two\n"
+    assert [planned(text, target=target).order for target in ("one", "two", "one,two")] == [
+        (0, 2),
+        (1, 3),
+        (0, 1, 2, 3),
+    ]
+
+
+def test_one_mistake_above_the_first_from_is_told_once_for_several_targets() -> None:
+    with pytest.raises(DockerfileError) as caught:
+        planned("ARG A=${B:?x}\n" + SEVERAL, target="one,two")
+    assert (caught.value.message, caught.value.others) == ("B is not set: x", ())
 
 
 def test_all_arguments_of_the_platform_are_there_without_a_global_arg_and_in_a_stage_by_their_name() -> None:
