@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from minibuild.checks.subject import NO_CONTEXT, Check, Subject, Window
+from minibuild.checks.subject import NO_CONTEXT, Check, Files, Subject, Window
 from minibuild.checks.table import CHECKS
 from minibuild.checks.variables import is_certain
 from minibuild.checks.wishes import Wishes, violation, without_skipped
@@ -19,7 +19,7 @@ from minibuild.dockerfile.statements import Dockerfile
 from minibuild.errors import Finding
 from minibuild.plan.steps import Plan
 
-__all__ = ["CHECKS", "NO_CONTEXT", "Check", "Subject", "Window", "check", "examine", "refuse_if_strict"]
+__all__ = ["CHECKS", "NO_CONTEXT", "Check", "Files", "Subject", "Window", "check", "examine", "refuse_if_strict"]
 
 
 def check(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from minibuild.checks.context import context_sources
+from minibuild.checks.context import context_sources, relined
 from minibuild.checks.shell import Command, commands_of
 from minibuild.checks.subject import Subject, expanded, flag_of, words_of
 from minibuild.errors import Finding
@@ -186,8 +186,7 @@ def _doubled(command: Command, copies: Sequence[Step], flag: str, value: str) ->
     lines = " and ".join(f"line {statement.span.line}" for statement in statements)
     message = f"{command.program} -R writes what {lines} copied into a second layer, as big as the first"
     hint = "; ".join(
-        f"write line {statement.span.line} as {statement.keyword_span.text} --{flag}={value} "
-        + " ".join(statement.original[len(statement.keyword) :].split())
-        for statement in statements
+        f"write line {each.span.line} as {relined(each, each.keyword_span.text, f'--{flag}={value}')}"
+        for each in statements
     )
     return Finding("ChownDoublesLayer", message, command.span, f"{hint}, and take the {command.program} out")

@@ -4,133 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from minibuild.checks.managers import GEM, MANAGERS, Manager
 from minibuild.checks.shell import Command, commands_of
 from minibuild.checks.subject import Subject, mount_targets
 from minibuild.errors import Finding
+from minibuild.instructions.effects import FromStage
 from minibuild.plan.steps import Step
 
-
-@dataclass(frozen=True, slots=True)
-class Manager:
-    """A package manager: how it is called, and what it leaves behind.
-
-    ``pins`` are the characters that say a version in a word, "" where none does. ``keeps`` are directories whose
-    files stay after an install, unless an option of ``keeps_nothing`` is given, the variable ``unless_set`` is, or a
-    command of ``cleans`` follows in the same RUN.
-    """
-
-    names: tuple[str, ...]
-    installs: tuple[str, ...]
-    updates: tuple[str, ...] = ()
-    with_value: frozenset[str] = frozenset()
-    pins: str = ""
-    example: str = ""
-    keeps: tuple[str, ...] = ()
-    keeps_nothing: tuple[str, ...] = ()
-    unless_set: str = ""
-    cleans: tuple[str, ...] = ()
-    remedy: str = ""
-
-    def installed(self, command: Command) -> tuple[str, ...] | None:
-        """The words behind ``install``; None where the command installs nothing."""
-        verb, *rest = [word.value for word in command.operands(self.with_value)] or [""]
-        return tuple(rest) if verb in self.installs else None
-
-    def updates_index(self, command: Command) -> bool:
-        """Whether the command fetches the lists of packages, and does nothing else."""
-        return bool(verbs := command.operands(self.with_value)) and verbs[0].value in self.updates
-
-
-_APT = Manager(
-    names=("apt-get", "apt", "aptitude"),
-    installs=("install",),
-    updates=("update",),
-    with_value=frozenset(("-t", "--target-release", "-o", "--option", "-c")),
-    pins="=",
-    example="{}=VERSION; `apt-cache policy {}` shows which there are",
-    keeps=("/var/lib/apt/lists",),
-    remedy="end this RUN with && rm -rf /var/lib/apt/lists/*",
-)
-_APK = Manager(
-    names=("apk",),
-    installs=("add",),
-    updates=("update",),
-    with_value=frozenset(("-t", "--virtual", "-X", "--repository", "-p", "--root")),
-    pins="=<>~",
-    example="{}=VERSION, or {}~=1.2",
-    keeps=("/var/cache/apk",),
-    keeps_nothing=("--no-cache",),
-    remedy="write apk add --no-cache",
-)
-_DNF = Manager(
-    names=("dnf", "yum", "microdnf"),
-    installs=("install",),
-    updates=("makecache",),
-    keeps=("/var/cache/dnf", "/var/cache/yum"),
-    cleans=("clean",),
-    remedy="end this RUN with && dnf clean all",
-)
-_ZYPPER = Manager(
-    names=("zypper",),
-    installs=("install", "in"),
-    updates=("refresh", "ref"),
-    pins="=<>",
-    example="{}=VERSION",
-    keeps=("/var/cache/zypp",),
-    cleans=("clean", "cc"),
-    remedy="end this RUN with && zypper clean",
-)
-_PIP = Manager(
-    names=("pip", "pip3"),
-    installs=("install",),
-    with_value=frozenset(
-        (
-            "-r",
-            "--requirement",
-            "-c",
-            "--constraint",
-            "-e",
-            "--editable",
-            "-i",
-            "--index-url",
-            "--extra-index-url",
-            "-f",
-            "--find-links",
-            "-t",
-            "--target",
-            "--prefix",
-            "--root",
-            "--platform",
-            "--python-version",
-            "--only-binary",
-            "--no-binary",
-            "--trusted-host",
-        )
-    ),
-    pins="=<>~",
-    example="{}==VERSION, or keep them all in a requirements.txt",
-    keeps=("/root/.cache/pip", "/root/.cache"),
-    keeps_nothing=("--no-cache-dir",),
-    unless_set="PIP_NO_CACHE_DIR",
-    cleans=("cache",),
-    remedy="write pip install --no-cache-dir",
-)
-_NPM = Manager(
-    names=("npm",),
-    installs=("install", "i", "ci", "add"),
-    with_value=frozenset(("--prefix", "--registry", "-w", "--workspace")),
-    pins="@",
-    example="{}@VERSION",
-    keeps=("/root/.npm",),
-    cleans=("cache",),
-    remedy="end this RUN with && npm cache clean --force, or use RUN --mount=type=cache,target=/root/.npm",
-)
-_GEM = Manager(
-    names=("gem",), installs=("install",), with_value=frozenset(("-i", "-n")), pins=":", example="{}:VERSION"
-)
-MANAGERS = (_APT, _APK, _DNF, _ZYPPER, _PIP, _NPM, _GEM)
 _BY_NAME = {name: manager for manager in MANAGERS for name in manager.names}
 
 
@@ -142,14 +23,33 @@ def managed(step: Step) -> Iterator[tuple[Manager, Command]]:
 
 
 def stale_indices(subject: Subject) -> Iterator[Finding]:
-    """StaleIndex: lists of packages in a layer of their own are taken from the cache when they are long out of date."""
+    """StaleIndex: lists of packages are fetched by the RUN that installs, neither before it nor long ago."""
     for stage in subject.plan.stages:
         steps = [step for step in subject.own_steps(stage) if step.statement.keyword == "RUN"]
+        fetched = {manager for manager in MANAGERS if not manager.needs_update or isinstance(stage.base, FromStage)}
         for step in steps:
             calls = list(managed(step))
             for manager, command in calls:
-                if manager.updates_index(command) and not any(_installs(manager, call) for call in calls):
-                    yield _stale(manager, command, step, steps)
+                if manager.updates_index(command):
+                    fetched.add(manager)
+                    if not any(_installs(manager, call) for call in calls):
+                        yield _stale(manager, command, step, steps)
+                elif manager not in fetched and _takes_from_index(manager, command, step):
+                    fetched.add(manager)
+                    yield _unfetched(manager, command)
+
+
+def _takes_from_index(manager: Manager, command: Command, step: Step) -> bool:
+    """Whether a command installs packages by their names, and from lists of which nothing is known."""
+    named = [word for word in manager.installed(command) or () if not _is_place(word)]
+    return bool(named) and not any(_is_in(place, at) for place in manager.keeps for at in mount_targets(step.statement))
+
+
+def _unfetched(manager: Manager, command: Command) -> Finding:
+    called = f"{command.program} {manager.installs[0]}"
+    message = f"{called} takes the lists of packages that the base happens to have: old ones, or none at all"
+    hint = f"write {command.program} {manager.updates[0]} && {called} … in one RUN"
+    return Finding("StaleIndex", message, command.span, hint)
 
 
 def _stale(manager: Manager, command: Command, step: Step, steps: list[Step]) -> Finding:
@@ -174,7 +74,7 @@ def unpinned_installs(subject: Subject) -> Iterator[Finding]:
     for step in subject.steps("RUN"):
         for manager, command in managed(step):
             loose = [word for word in manager.installed(command) or () if _is_loose(manager, word)]
-            if not loose or (manager is _GEM and command.has("-v", "--version")):
+            if not loose or (manager is GEM and command.has("-v", "--version")):
                 continue
             shown = ", ".join(loose[:3]) + (f" and {len(loose) - 3} more" if len(loose) > 3 else "")
             message = f"{command.program} installs {shown} in the version of the day, so a later build differs"
@@ -184,9 +84,12 @@ def unpinned_installs(subject: Subject) -> Iterator[Finding]:
 
 def _is_loose(manager: Manager, word: str) -> bool:
     """Whether a word names a package without a version: no path, no URL, no variable that may hold one."""
-    is_place = word.startswith((".", "/")) or ("/" in word and not word.startswith("@"))
+    return bool(manager.pins) and not _is_place(word) and not set(f"{manager.pins}$`*") & set(word[1:] or word)
+
+
+def _is_place(word: str) -> bool:
     # What begins with "@" is a scope of npm's.
-    return bool(manager.pins) and not is_place and not set(f"{manager.pins}$`*") & set(word[1:] or word)
+    return word.startswith((".", "/")) or ("/" in word and not word.startswith("@"))
 
 
 def kept_caches(subject: Subject) -> Iterator[Finding]:
@@ -208,7 +111,10 @@ def _keeps(manager: Manager, command: Command, step: Step) -> bool:
         return False
     if any(_is_in(place, mounted) for place in manager.keeps for mounted in mount_targets(step.statement)):
         return False
-    return not any(_cleans(manager, other) for other in commands_of(step.statement))
+    others = commands_of(step.statement)
+    if manager.only_updates_keep and not any(manager.updates_index(other) for other in others):
+        return False
+    return not any(_cleans(manager, other) for other in others)
 
 
 def _cleans(manager: Manager, command: Command) -> bool:

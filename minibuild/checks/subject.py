@@ -21,8 +21,19 @@ def _not_ignored(_path: str) -> str:
     return ""
 
 
-def _no_size() -> int:
-    return 0
+def _no_files() -> Files:
+    return Files()
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The regular files of a context that its ignore file leaves in: their paths and their sizes in bytes.
+
+    ``is_all``: there are no more of them; the others were not looked at, so that a look stays short.
+    """
+
+    sizes: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    is_all: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +41,12 @@ class Window:
     """What checks may ask of a build context; the context is read only when they do.
 
     ``ignored_by`` answers which line of the ignore file leaves a path out (``.dockerignore line 3 (*.py)``), "" for
-    none. ``ignore_file`` is that file's name, "" where there is none. ``size`` counts the bytes of the context's files,
-    up to a number that is big enough for anyone.
+    none. ``ignore_file`` is that file's name, "" where there is none. ``files`` are those of the context.
     """
 
     ignored_by: Callable[[str], str] = _not_ignored
     ignore_file: str = ""
-    size: Callable[[], int] = _no_size
+    files: Callable[[], Files] = _no_files
 
 
 NO_CONTEXT = Window()
@@ -75,24 +85,32 @@ class Subject:
             step for stage in self.plan.stages for step in self.own_steps(stage) if step.statement.keyword in keywords
         )
 
-    @property
-    def target(self) -> Stage | None:
-        """The stage whose result is the image; None where there is no plan of it."""
+    def targets(self) -> tuple[Stage, ...]:
+        """The stages whose results are images, as far as they could be planned."""
         stages = self.plan.stages
-        return stages[self.plan.target] if stages and stages[self.plan.target].steps else None
+        asked = self.plan.targets or (self.plan.target,)
+        return tuple(stages[index] for index in asked if stages and stages[index].steps)
+
+    def below(self, stage: Stage) -> Iterator[Stage]:
+        """A stage and those it stands on: whose layers are its image's. The stage itself comes first."""
+        yield stage
+        while isinstance(stage.base, FromStage):
+            stage = self.plan.stages[stage.base.stage]
+            yield stage
 
     def shipped(self) -> Iterator[Stage]:
-        """The target and the stages it stands on: those whose layers are the image's. The target comes first."""
-        stage = self.target
-        while stage is not None:
-            yield stage
-            stage = self.plan.stages[stage.base.stage] if isinstance(stage.base, FromStage) else None
+        """The stages whose layers are those of an image, each once."""
+        found = {each.index: each for stage in self.targets() for each in self.below(stage)}
+        return iter(found.values())
+
+    def base_name(self, stage: Stage) -> str:
+        """The image that a stage stands on at the bottom; "" for scratch."""
+        *_, bottom = self.below(stage)
+        return bottom.base.name if isinstance(bottom.base, FromImage) else ""
 
     def is_unknown(self, stage: Stage) -> bool:
         """Whether a stage stands, at the bottom, on a base that nobody looked up."""
-        while isinstance(stage.base, FromStage):
-            stage = self.plan.stages[stage.base.stage]
-        return isinstance(stage.base, FromImage) and stage.base.name in self.unknown
+        return self.base_name(stage) in self.unknown
 
 
 Find: TypeAlias = Callable[[Subject], Iterator[Finding]]

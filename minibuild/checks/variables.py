@@ -91,8 +91,9 @@ def is_certain(finding: Finding, subject: Subject) -> bool:
     stage = _stage_at(finding.span.start, subject)
     if stage is None or not subject.is_unknown(stage):
         return True
-    near = finding.hint.removeprefix("did you mean ").removesuffix("?")
-    is_slip = SequenceMatcher(None, near.lower(), finding.span.text.lower()).ratio() >= _NEAR
+    near = finding.hint.removeprefix("did you mean ").removesuffix("?").lower()
+    name = finding.span.text.lower()
+    is_slip = sorted(near) == sorted(name) or SequenceMatcher(None, near, name).ratio() >= _NEAR
     return is_slip or finding.hint.startswith("ARG ")
 
 

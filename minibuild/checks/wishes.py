@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -15,6 +15,9 @@ OVERRIDE = "BUILDKIT_DOCKERFILE_CHECK"
 """The build argument that stands for the directive of the file."""
 
 _COMMENT = re.compile(r"check\s*=\s*(.*)", re.IGNORECASE)
+_LINE = re.compile(r"^[ \t]*#[ \t]*check[ \t]*=(?P<said>.*)$", re.IGNORECASE | re.MULTILINE)
+_NAMES = re.compile(r"\b(?:skip|experimental)[ \t]*=(?P<names>[^;]*)", re.IGNORECASE)
+_NAME = re.compile(r"[^\s,][^,]*(?<!\s)")
 _ALL = "all"
 _KEYS = ("skip", "error", "experimental")
 _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
@@ -79,6 +82,21 @@ def violation(findings: Iterable[Finding], wishes: Wishes) -> DockerfileError | 
         f"checks found what the Dockerfile takes for an error: {', '.join(rules)}",
         hint="mend what is warned of, or take error=true out of the check directive",
     )
+
+
+def unknown_names(dockerfile: Dockerfile, known: Sequence[str]) -> Iterator[Finding]:
+    """UnknownRule: a rule that is to be skipped, or heard, is one that there is."""
+    by_fold = {name.lower() for name in (*known, _ALL)}
+    for line in _LINE.finditer(dockerfile.source.text):
+        if any(statement.span.start <= line.start() < statement.span.end for statement in dockerfile.statements):
+            continue  # a line of a here-document, or between two lines of an instruction
+        for names in _NAMES.finditer(line["said"]):
+            for name in _NAME.finditer(names["names"]):
+                if name[0].lower() not in by_fold:
+                    start = line.start("said") + names.start("names") + name.start()
+                    span = dockerfile.source.span(start, start + len(name[0]))
+                    hint = did_you_mean(name[0], known) or "take the name out: nothing is skipped by it"
+                    yield Finding("UnknownRule", f"no rule is called {name[0]}", span, hint)
 
 
 def _places(dockerfile: Dockerfile) -> Iterator[tuple[Span, frozenset[str]]]:

@@ -79,7 +79,7 @@ def _examined(request: CheckRequest, inputs: Inputs) -> Report:
     try:
         dockerfile = read(source)
         planned = plan(dockerfile, lookup, options)
-        window = window_on(inputs.context.ignore)
+        window = window_on(inputs.context.ignore, inputs.context)
         subject = Subject(dockerfile, planned, request.build_arguments, window, frozenset(unknown))
         return Report(source, place, examine(subject, (*CHECKS, *ADVICE)))
     except DockerfileError as error:

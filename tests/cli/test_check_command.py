@@ -44,11 +44,11 @@ def test_the_lines_to_swap_and_to_write_are_named(shell: Shell, tmp_path: Path) 
 
 
 def test_github_is_told_in_its_own_commands(shell: Shell, tmp_path: Path) -> None:
-    (tmp_path / "Dockerfile").write_text("FROM scratch\nCMD x\n")
+    (tmp_path / "Dockerfile").write_text("FROM a\nUSER 1\nCMD x\n")
     done = shell("check", "--format=github", str(tmp_path))
     assert done.status == 1
     assert done.out == (
-        f"::warning file={tmp_path}/Dockerfile,line=2,col=1,title=JSONArgsRecommended::CMD in shell form runs under "
+        f"::warning file={tmp_path}/Dockerfile,line=3,col=1,title=JSONArgsRecommended::CMD in shell form runs under "
         'a shell that passes no signals on; write CMD ["program", "argument"]\n'
     )
 
