@@ -13,7 +13,7 @@ from minibuild.build import running
 from minibuild.build.accounts import accounts_in
 from minibuild.build.bases import Bases
 from minibuild.build.committing import ChainedLayer, Committer
-from minibuild.build.context import DirectoryContext
+from minibuild.build.inner import NeedsNamespace, Work, perform_as_root
 from minibuild.build.inputs import Access, Inputs, open_inputs
 from minibuild.build.journal import Activity, Journal
 from minibuild.build.lookup import Lookup
@@ -34,11 +34,12 @@ from minibuild.instructions.effects import FromContext, FromImage, FromStage, Or
 from minibuild.layers.entry import Change
 from minibuild.layers.tree import Tree
 from minibuild.oci import Image
-from minibuild.plan import Options, Plan, Stage, Step, plan
+from minibuild.plan import Options, Stage, Step, plan
 from minibuild.plan.reading import read
 from minibuild.plan.scope import PROXIES
 from minibuild.plan.steps import stages_copied_from
 from minibuild.runtimes.base import Cancellation, Runtime
+from minibuild.sandbox.entering import is_plain_user, obstacle
 from minibuild.store import Store
 
 
@@ -78,8 +79,13 @@ def _build_inputs(
     for finding in planned.findings:
         journal.warn(finding)
     refuse_if_strict(dockerfile, planned.findings, arguments)
+    return perform_as_root(perform, Work(request, planned, inputs.context, bases), store, journal, cancellation)
+
+
+def perform(work: Work, store: Store, journal: Journal, cancellation: Cancellation) -> BuildResult:
+    """Does the steps of a build that is planned."""
     committer = Committer(store)
-    engine = Engine(request, store, journal, cancellation, planned, inputs.context, bases, committer)
+    engine = Engine(work, store, journal, cancellation, committer)
     try:
         return engine.build()
     finally:
@@ -103,18 +109,16 @@ def _options(request: BuildRequest) -> Options:
 class Engine:
     """One build under way: what its stages share, and the results of those that were built."""
 
-    request: BuildRequest
+    work: Work
     store: Store
     journal: Journal
     cancellation: Cancellation
-    plan: Plan
-    context: DirectoryContext
-    bases: Bases
     committer: Committer
     _counts: list[tuple[int, int]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
+        self.request, self.plan, self.bases = self.work.request, self.work.plan, self.work.bases
         epoch = self.request.source_date_epoch
         self.created = rfc3339(time.time() if epoch is None else epoch)
         """When what this build makes was made, RFC 3339 in UTC."""
@@ -124,7 +128,7 @@ class Engine:
         """The results of stages, each built when first asked for."""
         self.origins = Origins(
             self.plan,
-            self.context,
+            self.work.context,
             self.bases,
             self.request.platform,
             self.journal,
@@ -194,6 +198,8 @@ class Engine:
 
     def expect_misses(self, steps: Sequence[Step]) -> None:
         """The first of these has to be done, so most likely the rest too: the stages they copy from are begun."""
+        if self.work.only_looks:
+            raise NeedsNamespace
         for index in sorted(stages_copied_from(steps)):
             self.stages.start(index)
 
@@ -247,6 +253,8 @@ class Engine:
     def _found_machine(self) -> tuple[RootFilesystems, Runtime]:
         from minibuild import runtimes, snapshots
 
+        if is_plain_user():
+            raise obstacle() or NeedsNamespace
         roots = RootFilesystems(self.store, snapshots.choose(self.store.root, self.request.snapshotter or None))
         limited = self.request.surroundings.memory or self.request.surroundings.processors
         cache = self.store.root / "runtimes.json"
