@@ -104,10 +104,6 @@ class Fetcher:
 
         place = parse_place(source.words)
         keeps_git = source.keeps_git_directory
-        if None not in (keeps_git, place.keeps_git) and keeps_git is not place.keeps_git:
-            raise ContextError("--keep-git-dir and keep-git-dir= of the address say different things")
-        if source.checksum and place.commit and source.checksum != place.commit:
-            raise ContextError(f"--checksum says {source.checksum}, the address {place.commit}")
         place = replace(place, commit=source.checksum or place.commit, ref=place.ref or source.checksum)
         git = Git(self.environment, self.cancellation)
         with self.journal.activity(f"ADD {shown(place.remote)}") as activity:

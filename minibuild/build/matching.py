@@ -136,8 +136,8 @@ def _character_class(pattern: str, start: int) -> tuple[str, int]:
 
 
 def _class_member(pattern: str, i: int) -> tuple[str, int]:
-    if pattern[i : i + 1] == "\\":
-        i += 1
-    if i >= len(pattern) or pattern[i] == "-":
+    is_escaped = pattern[i : i + 1] == "\\"
+    i += is_escaped
+    if i >= len(pattern) or (pattern[i] == "-" and not is_escaped):
         raise DockerfileError(f"pattern {pattern!r} has a malformed '[…]'")
     return pattern[i], i + 1

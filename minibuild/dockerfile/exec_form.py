@@ -14,6 +14,7 @@ _PIECE = re.compile(r"[^\\]+|(?:\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _SHELL_TEST = re.compile(r"(\[\[?)[ \t](.*?)[ \t]\]\]?(?=[ \t;&|]|$)", re.DOTALL)
 _COMMANDS = ("RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK")
+_EXAMPLES = {**dict.fromkeys(("ADD", "COPY"), '["source", "destination"]'), "VOLUME": '["/path"]'}
 
 
 def exec_form(body: Text) -> tuple[Text, ...] | None:
@@ -44,9 +45,10 @@ def invalid_form(keyword: str, body: Text) -> Finding | None:
     if not value.startswith("[") or not _looks_like_an_array(keyword, value):
         return None
     at = _where_json_ends(value)
-    hint = 'a JSON array looks like ["executable", "argument"]'
+    example = _EXAMPLES.get(keyword, '["executable", "argument"]')
+    hint = f"a JSON array looks like {example}"
     if value[at] == "'" or value[1:].lstrip().startswith("'"):
-        hint = 'JSON strings stand in double quotes: ["executable", "argument"]'
+        hint = f"JSON strings stand in double quotes: {example}"
     elif value[at] == ",":
         hint = "JSON has no comma before ]"
     message = f"{keyword} looks like the exec form but is not JSON, so it is taken for the shell form"

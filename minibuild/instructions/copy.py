@@ -6,16 +6,19 @@ import re
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
+from minibuild.dockerfile.exec_form import invalid_form
 from minibuild.dockerfile.statements import HereDocument, Statement
 from minibuild.dockerfile.text import Text
-from minibuild.dockerfile.words import split_words
+from minibuild.dockerfile.words import split_quoted, split_words
 from minibuild.errors import DockerfileError
 from minibuild.instructions.base import StageState, body_of
 from minibuild.instructions.effects import CopyFiles, FromContext, InlineFile, Origin, SourcePath
 from minibuild.instructions.flags import FlagKind, Flags
+from minibuild.instructions.globs import check_pattern
 from minibuild.instructions.heredocs import content_of, file_name
 from minibuild.instructions.modes import SymbolicMode
-from minibuild.instructions.origin import origin_of
+from minibuild.instructions.notation import is_id
+from minibuild.instructions.origin import check_origin, origin_of
 from minibuild.instructions.sources import Wishes, is_remote
 
 _COMMON: dict[str, FlagKind] = {"chown": "word", "chmod": "word", "link": "claim", "exclude": "list"}
@@ -40,7 +43,7 @@ class Transfer:
     def of(cls, statement: Statement, flags: Flags, wishes: Wishes) -> Transfer:
         """The sources and the destination of a body; raises DockerfileError where it has too few."""
         body = body_of(statement, "a source and a destination")
-        words = split_words(body) if statement.arguments is None else statement.arguments
+        words = _words(statement)
         if len(words) < 2:
             raise DockerfileError(f"{statement.keyword} wants a source and a destination, got '{body}'", span=body.span)
         *sources, destination = words
@@ -51,6 +54,8 @@ class Transfer:
             )
         for document in statement.heredocs:
             file_name(document)
+        for pattern in flags.words("exclude"):
+            _check_exclusion(pattern)
         return cls(
             sources=tuple(source for source in sources if source.span.start not in documents),
             documents=statement.heredocs,
@@ -64,10 +69,9 @@ class Transfer:
 
     def effect(self, state: StageState, origin: Origin, unpacks: bool) -> CopyFiles:
         """The files that the words mean in a state."""
-        destination = self._destination(state)
         return CopyFiles(
             sources=self.wishes.sources(state, self.sources),
-            destination=destination,
+            destination=self._destination(state),
             origin=origin,
             inline=tuple(InlineFile(document.name, content_of(document, state)) for document in self.documents),
             owner=_owner(state, self.chown),
@@ -122,7 +126,10 @@ class Copy:
         for source in transfer.sources:
             if is_remote(source.value):
                 raise _no_url(source, source.value)
-        return cls(transfer, flags.word("from"))
+        origin = flags.word("from")
+        if origin is not None:
+            check_origin(origin, "--from")
+        return cls(transfer, origin)
 
     def configure(self, state: StageState) -> StageState:
         return state
@@ -171,6 +178,31 @@ class Add:
         return self.transfer.describe("ADD", state)
 
 
+def _words(statement: Statement) -> tuple[Text, ...]:
+    if statement.arguments is not None:
+        return statement.arguments
+    words = split_words(statement.body)
+    array = invalid_form(statement.keyword, statement.body)
+    if array and not words[0].value.endswith("]"):
+        raise DockerfileError(f"JSON array of {statement.keyword} is malformed", span=array.span, hint=array.hint)
+    for word in split_quoted(statement.body, statement.escape):
+        if word.value[0] in "'\"" and split_words(word) != (word,):
+            inside = word.value.strip("'\"")
+            raise DockerfileError(
+                f"quotes keep no words of {statement.keyword} together, got {word}",
+                span=word.span,
+                hint=f'write a JSON array: {statement.keyword} ["{inside}", "destination"]',
+            )
+    return words
+
+
+def _check_exclusion(pattern: Text) -> None:
+    positive = pattern.value.removeprefix("!").strip()
+    if not positive:
+        raise DockerfileError("--exclude=! wants a pattern to bring back", span=pattern.span)
+    check_pattern("--exclude's pattern", positive, pattern.span)
+
+
 def _no_url(source: Text, words: str) -> DockerfileError:
     return DockerfileError(f"COPY takes no URL, got '{words}'", span=source.span, hint="ADD does")
 
@@ -182,6 +214,9 @@ def _owner(state: StageState, text: Text | None) -> str | None:
     user, _, group = owner.partition(":")
     if (owner and not user) or ":" in group:
         raise DockerfileError(f"--chown wants user[:group], got '{owner}'", span=text.span)
+    for number in (user, group):
+        if re.fullmatch(r"[+-]?[0-9]+", number) and not is_id(number):
+            raise DockerfileError(f"--chown wants names or numbers below {2**32 - 1}, got '{number}'", span=text.span)
     return owner.removesuffix(":") or None
 
 

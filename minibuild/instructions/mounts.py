@@ -20,8 +20,8 @@ from minibuild.instructions.effects import (
     SshMount,
     TmpfsMount,
 )
-from minibuild.instructions.notation import parse_size
-from minibuild.instructions.origin import origin_of
+from minibuild.instructions.notation import is_id, parse_size
+from minibuild.instructions.origin import check_origin, origin_of
 from minibuild.source import Span
 
 _OWNER = ("mode", "uid", "gid")
@@ -34,19 +34,16 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "ssh": ("target", *_OWNER, "id", "required"),
 }
 _ALSO = {"dst": "target", "destination": "target", "src": "source", "ro": "readonly", "rw": "readwrite"}
+_ACCESSES = frozenset(("readonly", "readwrite"))
 _SHARINGS = ("shared", "private", "locked")
 _TRUTHS = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
 _SECRETS = "/run/secrets"
 
 
-def _number(word: str) -> bool:
-    return bool(re.fullmatch(r"[0-9]{1,10}", word)) and int(word) < 2**32 - 1
-
-
 _CHECKS: Mapping[str, tuple[Callable[[str], bool], str]] = {
     "mode": (lambda word: bool(re.fullmatch(r"[0-7]+", word)) and int(word, 8) <= 0o7777, "an octal mode"),
-    "uid": (_number, "a number"),
-    "gid": (_number, "a number"),
+    "uid": (is_id, "a number"),
+    "gid": (is_id, "a number"),
     "size": (lambda word: parse_size(word) is not None, "a size such as 64m"),
     "sharing": (lambda word: word.lower() in _SHARINGS, "shared, private or locked"),
     "readonly": (lambda word: word.lower() in _TRUTHS, "true or false"),
@@ -71,20 +68,19 @@ class MountFlag:
     def parse(cls, text: Text) -> MountFlag:
         """Raises DockerfileError at the word that can't be: a type, a key, a value that no variable makes up."""
         items = list(_items(text))
-        kind, kind_text = "bind", text
+        kind = _kind(items)
+        values: dict[str, Text] = {}
         for item in items:
-            key, _, value = item.value.partition("=")
-            if key.strip().lower() == "type":
-                kind, kind_text = value.strip().lower(), item
-        if kind not in _KEYS:
-            raise DockerfileError(
-                f"--mount has the type '{kind}', wanted {', '.join(_KEYS)}",
-                span=kind_text.span,
-                hint=did_you_mean(kind, list(_KEYS)),
-            )
-        values = dict(found for item in items for found in _value(kind, item))
+            for name, said in _value(kind, item):
+                if name in values:
+                    raise DockerfileError(f"--mount has {name} twice", span=item.span)
+                if name in _ACCESSES and values.keys() & _ACCESSES:
+                    raise DockerfileError("--mount is readonly or readwrite, not both", span=item.span)
+                values[name] = said
         for name, said in values.items():
-            if "$" not in said.value:
+            if name == "from":
+                check_origin(said, "from")
+            elif "$" not in said.value:
                 _check(name, said.value, said)
         flag = cls(text, kind, values)
         flag.check_whole()
@@ -206,6 +202,22 @@ class _Said:
         return posixpath.normpath("/" + self.word("source")).lstrip("/")
 
 
+def _kind(items: list[Text]) -> str:
+    types = [item for item in items if item.value.partition("=")[0].strip().lower() == "type"]
+    if not types:
+        return "bind"
+    if len(types) > 1:
+        raise DockerfileError("--mount has type twice", span=types[1].span)
+    kind = types[0].value.partition("=")[2].strip().lower()
+    if kind not in _KEYS:
+        raise DockerfileError(
+            f"--mount has the type '{kind}', wanted {', '.join(_KEYS)}",
+            span=types[0].span,
+            hint=did_you_mean(kind, list(_KEYS)),
+        )
+    return kind
+
+
 def _value(kind: str, item: Text) -> Iterator[tuple[str, Text]]:
     """The chief name of an item's key, and its value; nothing for the type."""
     key, equals, value = item.value.partition("=")
@@ -213,15 +225,25 @@ def _value(kind: str, item: Text) -> Iterator[tuple[str, Text]]:
     if key == "type":
         return
     chief = _ALSO.get(key, key)
+    if not item.value.strip():
+        hint = "take the comma out; a blank behind a comma ends the flag"
+        raise DockerfileError("--mount has a comma with nothing behind it", span=item.span, hint=hint)
     if chief not in _KEYS[kind]:
-        known = [*_KEYS[kind], *(short for short, long in _ALSO.items() if long in _KEYS[kind])]
-        raise DockerfileError(f"--mount of type {kind} has no '{key}'", span=item.span, hint=did_you_mean(key, known))
+        raise DockerfileError(f"--mount of type {kind} has no '{key}'", span=item.span, hint=_instead(kind, key))
     if chief in ("readonly", "readwrite", "required") and not equals:
         yield chief, Text("true", item.source, ((0, item.span.start),))
     elif not value:
         raise DockerfileError(f"--mount's {key} wants a value", span=item.span, hint=f"write {key}=…")
     else:
         yield chief, item.slice(len(item.value) - len(value), len(item.value))
+
+
+def _instead(kind: str, key: str) -> str:
+    others = [other for other, keys in _KEYS.items() if _ALSO.get(key, key) in keys]
+    if others:
+        return f"{key} goes with type {', '.join(others)}"
+    known = [*_KEYS[kind], *(short for short, long in _ALSO.items() if long in _KEYS[kind])]
+    return did_you_mean(key, known) or f"it takes {', '.join(_KEYS[kind])}"
 
 
 def _check(key: str, value: str, at: Text) -> None:

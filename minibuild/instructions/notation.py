@@ -70,6 +70,11 @@ def parse_size(text: str) -> int | None:
     return None if found is None else int(Decimal(found[1]) * 1024 ** " kmgtp".index(found[2] or " "))
 
 
+def is_id(text: str) -> bool:
+    """It is the number of a user or a group; the highest means "unchanged" to Linux, and so is none."""
+    return bool(re.fullmatch(r"[0-9]{1,10}", text)) and int(text) < 2**32 - 1
+
+
 def format_duration(nanoseconds: int) -> str:
     """Nanoseconds, not negative, as Go's ``Duration.String`` writes them: ``1m30s``, ``1.5s``, ``500ms``, ``0s``."""
     if nanoseconds == 0:

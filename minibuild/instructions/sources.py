@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from minibuild.dockerfile.text import Text
-from minibuild.errors import DockerfileError
+from minibuild.errors import ContextError, DockerfileError
 from minibuild.instructions.base import StageState
 from minibuild.instructions.effects import CopySource, SourcePath, SourceRepository, SourceUrl
+from minibuild.instructions.git_place import parse_place
+from minibuild.instructions.globs import check_pattern
 
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 # Source: moby/buildkit, gitutil.ParseURL: "git@host:path" has no scheme, but a user.
@@ -64,17 +66,41 @@ class Wishes:
                 hint="write . to copy the whole context",
             )
         if is_repository(path):
+            self._check_repository(path, checksum, word)
             return SourceRepository(path, word.span, checksum, self.keeps_git_directory)
         if is_remote(path):
+            _check_url(path, word)
             return SourceUrl(path, word.span, checksum, bool(self.unpacks))
         return self._path(path, word)
 
+    def _check_repository(self, path: str, checksum: str, word: Text) -> None:
+        try:
+            place = parse_place(path)
+        except ContextError as error:
+            raise DockerfileError(error.message, span=word.span, hint=error.hint) from None
+        if None not in (self.keeps_git_directory, place.keeps_git) and self.keeps_git_directory is not place.keeps_git:
+            raise DockerfileError("--keep-git-dir and the address's keep-git-dir say different things", span=word.span)
+        if checksum and place.commit and checksum != place.commit:
+            raise DockerfileError(f"--checksum says {checksum}, the address {place.commit}", span=word.span)
+
     def _path(self, path: str, word: Text) -> SourcePath:
+        for component in _clamped(path).split("/"):
+            check_pattern("pattern", component, word.span)
         if not self.keeps_parents:
             return SourcePath(_clamped(path), word.span, is_clamped=_leads_out(path))
         above, pivot, below = path.partition(_PIVOT)
         kept_from, pattern = (above, below) if pivot else ("", path)
         return SourcePath(_clamped(pattern), word.span, pivot=_clamped(kept_from), is_clamped=_leads_out(path))
+
+
+def _check_url(path: str, word: Text) -> None:
+    try:
+        address = urlsplit(path)
+        is_address = bool(address.hostname) and address.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise DockerfileError(f"'{path}' is no web address, wanted http[s]://HOST/PATH", span=word.span)
 
 
 def _clamped(path: str) -> str:

@@ -203,7 +203,7 @@ def test_what_copies_nothing_is_told(context: DirectoryContext, instruction: str
         ("COPY ../secret /n", "../secret is outside the context", "--build-context"),
         ("COPY --parents d/missing /n", "d/missing is not in the context", ""),
         ("COPY --parents ld/x /n", "ld/x is not in the context", "--parents follows none"),
-        ("COPY --exclude=[ d /n", "pattern [ has a [ without its ]", ""),
+        ("COPY --exclude=[ d /n", "--exclude's pattern '[' has a [ that no ] closes", "a literal [ is written [[]"),
     ],
 )
 def test_what_is_wrong_is_told(context: DirectoryContext, instruction: str, message: str, hint: str) -> None:

@@ -77,7 +77,9 @@ def test_a_file_and_a_here_document_are_two_sources() -> None:
 
 
 def test_quotes_do_not_protect_blanks() -> None:
-    assert error('COPY "a b" /n').message.startswith("several sources want a directory")
+    caught = error('COPY "a b" /n')
+    assert caught.hint == 'write a JSON array: COPY ["a b", "destination"]'
+    assert caught.span and caught.span.text == '"a b"'
     assert copied('COPY ["a b", "/n"]').sources == (SourcePath("a b"),)
 
 
