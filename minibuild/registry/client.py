@@ -12,6 +12,7 @@ from minibuild.oci import Descriptor, Digest, MediaType, Reference
 from minibuild.registry.auth import Authorizer, Scope
 from minibuild.registry.connections import Answer, Connections
 from minibuild.registry.credentials import Keychain
+from minibuild.registry.destination import Destination
 from minibuild.registry.download import Download, Verified, verify
 from minibuild.registry.endpoints import Endpoint, Mirrors, endpoints
 from minibuild.registry.failures import Refusal, Unreachable, printable
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 
 class Client:
-    """Reads from any registry. Any thread may use it; once cancelled it is of no more use.
+    """Reads from any registry, and knows where to write to. Any thread may use it; once cancelled it is of no more use.
 
     Every method raises RegistryError (IntegrityError where bytes weren't those promised) that names what was asked
     for, all the places asked, and the reason of each.
@@ -75,6 +76,11 @@ class Client:
                 return take(download)
 
         return self._anywhere(reference, f"{descriptor.digest} of {reference.familiar()}", taken)
+
+    def destination(self, reference: Reference) -> Destination:
+        """Where the images of a repository go to."""
+        *_, endpoint = endpoints(reference.registry, self._mirrors)
+        return Destination(endpoint, reference.repository, self._session, self._authorizer)
 
     def cancel(self) -> None:
         """Ends what is under way in other threads: there, and in every later call, KeyboardInterrupt is raised."""

@@ -23,6 +23,8 @@ READ_S = 60
 _HEADERS = {"User-Agent": f"minibuild/{__version__}", "Accept-Encoding": "identity"}
 # Threads that ask one host at a time; more connections than this are not kept for later.
 _KEPT = 8
+# How much of a body is read and sent at a time.
+_BLOCK = 256 << 10
 
 
 class Connections:
@@ -99,6 +101,7 @@ class Connections:
             "ca_certs": self._environment.get("SSL_CERT_FILE") or None,
             "ca_cert_dir": self._environment.get("SSL_CERT_DIR") or None,
             "maxsize": _KEPT,
+            "blocksize": _BLOCK,
         }
         manager = (
             ProxyManager(proxy, proxy_headers=_proxy_headers(proxy), **trusted) if proxy else PoolManager(**trusted)

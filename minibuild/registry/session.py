@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from time import time
+from typing import BinaryIO
 from urllib.parse import urljoin
 
 from minibuild.errors import RegistryError
@@ -15,7 +16,8 @@ from minibuild.registry.failures import Cut
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAME_METHOD = frozenset({307, 308})
-_PASSING = frozenset({408, 429, 500, 502, 503, 504})
+PASSING = frozenset({408, 429, 500, 502, 503, 504})
+"""Statuses after which the same may be asked again."""
 # Errors and redirects have short bodies, read so that their connection can be used again.
 _SHORT = 64 * 1024
 
@@ -43,12 +45,13 @@ USUAL_PATIENCE = Patience()
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a server is asked."""
+    """What a server is asked. ``body`` may be what opens it at its start; ``once``: it can't just be asked again."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     method: str = "GET"
-    body: bytes = b""
+    body: bytes | Callable[[], BinaryIO] = b""
+    once: bool = False
 
     def with_headers(self, headers: Mapping[str, str]) -> Request:
         """The same with more headers, or with others."""
@@ -69,9 +72,10 @@ class Session:
         return self.ask(Request(url, headers), limit)
 
     def ask(self, request: Request, limit: int | None = None) -> Answer:
-        """The answer to any request that may be made twice, as ``get`` gives it."""
-        for attempt in range(1, self.patience.attempts + 1):
-            last = attempt == self.patience.attempts
+        """The answer to any request, as ``get`` gives it."""
+        attempts = 1 if request.once else self.patience.attempts
+        for attempt in range(1, attempts + 1):
+            last = attempt == attempts
             try:
                 answer = self._follow(request)
                 good = 200 <= answer.status < 300
@@ -85,7 +89,7 @@ class Session:
             if good or answer.status == 401:
                 return answer
             wait = _retry_after(answer.headers)
-            if last or answer.status not in _PASSING or wait > self.patience.longest_s:
+            if last or answer.status not in PASSING or wait > self.patience.longest_s:
                 raise answer.refusal()
             self.connections.sleep(wait or self.patience.pause(attempt))
         raise AssertionError("unreachable")
@@ -94,7 +98,8 @@ class Session:
         """The answer at the end of the redirects. Authorization is for the origin it was made for, and no other."""
         for _ in range(_MOST_REDIRECTS + 1):
             url = request.url
-            answer = self.connections.ask(request.method, url, request.headers, request.body)
+            body = request.body() if callable(request.body) else request.body
+            answer = self.connections.ask(request.method, url, request.headers, body)
             if answer.status not in _REDIRECTS:
                 return answer
             answer.load(_SHORT)

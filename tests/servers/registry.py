@@ -11,44 +11,15 @@ import threading
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from email.message import Message
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from minibuild.oci import Descriptor, Digest, MediaType
-
-
-@dataclass(frozen=True)
-class Request:
-    """What was asked: the path with its query, the headers, and the body."""
-
-    method: str
-    path: str
-    headers: Message
-    body: bytes = b""
-
-    @property
-    def query(self) -> dict[str, str]:
-        """The parameters of the query, the last of each name."""
-        return {name: values[-1] for name, values in parse_qs(urlsplit(self.path).query).items()}
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What is answered. ``cut_at``: after so many bytes of the body the connection breaks, or ``hold`` is waited for;
-    ``reset``: it breaks before a word is said.
-    """
-
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    cut_at: int | None = None
-    reset: bool = False
-    hold: threading.Event | None = None
-
+from tests.servers.exchange import Reply, Request, error_of
+from tests.servers.uploads import Uploads
 
 Fault = Callable[[Request, Reply], Reply]
 
@@ -61,7 +32,7 @@ def answers(status: int, body: bytes = b"", **headers: str) -> Fault:
 
 def refuses(status: int, code: str, message: str, **headers: str) -> Fault:
     """An error as the distribution specification writes it."""
-    return answers(status, _error(code, message), **headers)
+    return answers(status, error_of(code, message), **headers)
 
 
 def redirects(url: str) -> Fault:
@@ -114,6 +85,7 @@ class RegistryServer:
         self.requests: list[Request] = []
         self.manifests: dict[str, tuple[str, bytes]] = {}
         self.blobs: dict[str, bytes] = {}
+        self.uploads = Uploads(self.blobs, self.manifests)
         self.token = ""
         self.realm = ""
         self.login = ""
@@ -207,19 +179,21 @@ class RegistryServer:
         path = urlsplit(request.path).path
         if path == "/token":
             if self.login and not self._is_known(request):
-                return Reply(401, {}, _error("UNAUTHORIZED", "incorrect username or password"))
+                return Reply(401, {}, error_of("UNAUTHORIZED", "incorrect username or password"))
             return Reply(body=json.dumps({"token": self.token, "expires_in": 300}).encode())
         if self.login and not self.token and not self._is_known(request):
-            return Reply(401, {"WWW-Authenticate": 'Basic realm="tests"'}, _error("UNAUTHORIZED", "who are you"))
+            return Reply(401, {"WWW-Authenticate": 'Basic realm="tests"'}, error_of("UNAUTHORIZED", "who are you"))
         if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
             repository = re.sub(r"^/v2/(.*)/[a-z]+/[^/]*$", r"\1", path)
             realm = self.realm or f"{self.url}/token"
             challenge = f'realm="{realm}",service="tests",scope="repository:{repository}:pull"'
             return Reply(
-                401, {"WWW-Authenticate": f"Bearer {challenge}"}, _error("UNAUTHORIZED", "authentication required")
+                401, {"WWW-Authenticate": f"Bearer {challenge}"}, error_of("UNAUTHORIZED", "authentication required")
             )
         if path == "/v2/":
             return Reply(body=b"{}")
+        if (reply := self.uploads.reply(request)) is not None:
+            return reply
         if found := re.fullmatch(r"/v2/(.+)/blobs/(sha256:[0-9a-f]+)", path):
             return self._blob(self.blobs.get(found[2]), request.headers.get("Range", ""))
         if found := re.fullmatch(r"/v2/(.+)/manifests/(.+)", path):
@@ -236,7 +210,7 @@ class RegistryServer:
 
     def _blob(self, content: bytes | None, span: str) -> Reply:
         if content is None:
-            return Reply(404, {}, _error("BLOB_UNKNOWN", "blob unknown to registry"))
+            return Reply(404, {}, error_of("BLOB_UNKNOWN", "blob unknown to registry"))
         if asked := re.fullmatch(r"bytes=(\d+)-", span):
             start = int(asked[1])
             return Reply(206, {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}, content[start:])
@@ -244,14 +218,14 @@ class RegistryServer:
 
     def _manifest(self, name: str) -> Reply:
         if name not in self.manifests:
-            return Reply(404, {}, _error("MANIFEST_UNKNOWN", "manifest unknown"))
+            return Reply(404, {}, error_of("MANIFEST_UNKNOWN", "manifest unknown"))
         media_type, raw = self.manifests[name]
         return Reply(200, {"Content-Type": media_type, "Docker-Content-Digest": Digest.of(raw)}, raw)
 
     def _tags(self, repository: str) -> Reply:
         names = [name.removeprefix(f"{repository}/") for name in self.manifests if name.startswith(f"{repository}/")]
         if not names:
-            return Reply(404, {}, _error("NAME_UNKNOWN", "repository name not known to registry"))
+            return Reply(404, {}, error_of("NAME_UNKNOWN", "repository name not known to registry"))
         return Reply(
             body=json.dumps({"name": repository, "tags": [name for name in names if ":" not in name]}).encode()
         )
@@ -266,14 +240,12 @@ class RegistryServer:
             def do_GET(self) -> None:
                 self._answer()
 
-            def do_POST(self) -> None:
-                self._answer()
+            do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - as http.server wants them
 
             def _answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                reply = registry.reply(Request(self.command, self.path, self.headers, body))
                 with suppress(ConnectionError):
-                    _send(self, reply)
+                    body = registry.uploads.received(self)
+                    _send(self, registry.reply(Request(self.command, self.path, self.headers, body)))
 
             def log_message(self, *_: object) -> None:
                 """Says nothing: the requests are remembered."""
@@ -293,14 +265,10 @@ def _send(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
     for name, value in {**length, **reply.headers}.items():
         handler.send_header(name, value)
     handler.end_headers()
-    handler.wfile.write(reply.body[: reply.cut_at])
+    handler.wfile.write(reply.body[: reply.cut_at] if handler.command != "HEAD" else b"")
     handler.wfile.flush()
     if reply.cut_at is None:
         return
     if reply.hold:
         reply.hold.wait()
     handler.close_connection = True
-
-
-def _error(code: str, message: str) -> bytes:
-    return json.dumps({"errors": [{"code": code, "message": message}]}).encode()
