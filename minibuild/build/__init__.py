@@ -3,5 +3,6 @@
 ``engine`` is the loop over steps and stages; ``context``, ``matching`` and ``bases`` are where files and images come
 from; ``selecting`` finds what is copied, with ``filtering`` by patterns and ``fetching`` by URLs; ``copying`` and
 ``running`` perform an effect, ``accounts`` looks users up for both; ``rootfs`` mounts a tree when a RUN needs one,
-``committing`` writes layers in the background; ``journal`` tells what happens. May import every room but ``cli``.
+``committing`` writes layers in the background; ``epoch`` works SOURCE_DATE_EPOCH out; ``journal`` tells what happens.
+May import every room but ``cli``.
 """

@@ -13,6 +13,8 @@ from minibuild.build import running
 from minibuild.build.accounts import accounts_in
 from minibuild.build.bases import Bases
 from minibuild.build.committing import ChainedLayer, Committer
+from minibuild.build.epoch import dated
+from minibuild.build.fetching import Fetcher
 from minibuild.build.inner import NeedsNamespace, Work, perform_as_root
 from minibuild.build.inputs import Access, Inputs, open_inputs
 from minibuild.build.journal import Activity, Journal
@@ -73,6 +75,8 @@ def _build_inputs(
         pull=request.pull,
     )
     dockerfile = read(inputs.source)
+    fetcher = Fetcher(store, request.environment, cancellation, journal, dates_by_commit=True)
+    request = dated(request, dockerfile, inputs.context, fetcher)
     arguments = request.build_arguments
     window = window_on(inputs.context.ignore)
     planned = check(dockerfile, plan(dockerfile, bases.lookup, _options(request)), window, arguments)

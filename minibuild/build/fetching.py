@@ -79,12 +79,16 @@ class _Known:
 
 @dataclass
 class Fetcher:
-    """Fetches URLs and repositories for a build. Checkouts last as long as it does."""
+    """Fetches URLs and repositories for a build. Checkouts last as long as it does.
+
+    ``dates_by_commit``: files of checkouts are as old as their commit, whatever addresses say.
+    """
 
     store: Store
     environment: Mapping[str, str]
     cancellation: Cancellation
     journal: Journal
+    dates_by_commit: bool = False
     _fetched: dict[SourceUrl | SourceRepository, tuple[FileTree, str]] = field(default_factory=dict)
 
     def fetch(self, source: SourceUrl | SourceRepository) -> tuple[FileTree, str]:
@@ -105,6 +109,7 @@ class Fetcher:
         place = parse_place(source.words)
         keeps_git = source.keeps_git_directory
         place = replace(place, commit=source.checksum or place.commit, ref=place.ref or source.checksum)
+        place = replace(place, dates_by_commit=place.dates_by_commit or self.dates_by_commit)
         git = Git(self.environment, self.cancellation)
         with self.journal.activity(f"ADD {shown(place.remote)}") as activity:
             checkout = git.check_out(place, self._directory(), keep_git=bool(keeps_git), activity=activity)

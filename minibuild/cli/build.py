@@ -86,7 +86,6 @@ def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
         snapshotter=arguments.snapshotter,
         mirrors=mirrors_of(arguments, environment),
         surroundings=surroundings_of(arguments, environment),
-        source_date_epoch=_epoch(build_arguments.get("SOURCE_DATE_EPOCH")),
     )
 
 
@@ -154,14 +153,6 @@ def _check_target(option: str, stage: str, targets: str) -> None:
 
 def _listed(words: Sequence[str]) -> list[str]:
     return [part.strip() for word in words for part in word.split(",") if part.strip()]
-
-
-def _epoch(word: str | None) -> int | None:
-    if not word:
-        return None
-    if not word.isascii() or not word.isdigit():
-        raise UsageError(f"SOURCE_DATE_EPOCH wants seconds since 1970, got {word!r}")
-    return int(word)
 
 
 def _write_files(arguments: argparse.Namespace, result: BuildResult) -> None:

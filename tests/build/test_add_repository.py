@@ -130,3 +130,11 @@ def test_nothing_of_a_checkout_is_left_behind(bench: Bench, repository: Reposito
 
     gc.collect()
     assert list((bench.root / "tmp").iterdir()) == []
+
+
+def test_a_build_may_be_as_old_as_a_stage_s_commit(bench: Bench, repository: Repository) -> None:
+    text = f"FROM scratch AS source\nARG AT=main\nADD {repository.url}#$AT /\nFROM scratch\n"
+    text += "ARG SOURCE_DATE_EPOCH\nLABEL epoch=$SOURCE_DATE_EPOCH\n"
+    arguments = {"SOURCE_DATE_EPOCH": "source", "AT": "v1"}
+    image = bench.build(text, build_arguments=arguments).image
+    assert image.config.config.labels["epoch"] == repository.git("show", "-s", "--format=%ct", "v1")

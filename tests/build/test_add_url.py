@@ -152,3 +152,27 @@ def test_what_is_not_there_blames_its_place(bench: Bench, site: Site) -> None:
         bench.build(f"FROM scratch\nADD {site.url}/missing /f\n")
     assert "404" in caught.value.message
     assert caught.value.span is not None and caught.value.span.text == f"{site.url}/missing"
+
+
+DATED = "FROM scratch AS source\nADD {} /f\nFROM scratch\nARG SOURCE_DATE_EPOCH\nLABEL epoch=$SOURCE_DATE_EPOCH\n"
+
+
+def test_a_build_may_be_as_old_as_a_stage_s_file(bench: Bench, site: Site) -> None:
+    site.pages["/f"] = ({"Last-Modified": "Fri, 13 Feb 2009 23:31:30 GMT"}, b"text")
+    packed, member = io.BytesIO(), tarfile.TarInfo("f")
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        member.mtime = 6
+        archive.addfile(member)
+    site.pages["/f.tar"] = ({}, packed.getvalue())
+    epochs = [
+        bench.build(DATED.format(site.url + path), build_arguments={"SOURCE_DATE_EPOCH": "source"})
+        for path in ("/f", "/f.tar")
+    ]
+    assert [built.image.config.config.labels["epoch"] for built in epochs] == ["1234567890", "6"]
+
+
+def test_a_file_whose_age_nobody_tells_dates_no_build(bench: Bench, site: Site) -> None:
+    site.pages["/f"] = ({}, b"text")
+    with pytest.raises(ContextError, match="nothing says how old it is what stage source ADDs") as caught:
+        bench.build(DATED.format(f"{site.url}/f"), build_arguments={"SOURCE_DATE_EPOCH": "source"})
+    assert caught.value.span is not None and caught.value.span.line == 1
