@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from minibuild.build.context import DirectoryContext
 from minibuild.build.journal import Activity, Journal
+from minibuild.build.named import DOCKER_IMAGE, is_image, name_of
 from minibuild.errors import ImageError, MinibuildError, UsageError, blame
 from minibuild.events import Transferred
 from minibuild.oci import Image, Platform, Reference
@@ -21,8 +23,9 @@ _BLOCK = 1 << 20
 class Bases:
     """Looks images up and brings them into the store, each once a build.
 
-    ``named`` maps names of ``--build-context`` to their words. ``pull``: the registry is asked even where the store
-    has the name already.
+    ``named`` maps names of ``--build-context`` to their words; ``files`` are those of them that hold files and are
+    used; ``secrets`` may have credentials for what ADD fetches. ``pull``: the registry is asked even where the store
+    has the name already. Unless ``brings``, images are only looked at: neither is a layer fetched nor anything kept.
     """
 
     store: Store
@@ -32,6 +35,9 @@ class Bases:
     environment: Mapping[str, str] = field(default_factory=dict)
     named: Mapping[str, str] = field(default_factory=dict)
     pull: bool = False
+    brings: bool = True
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    files: Mapping[str, DirectoryContext] = field(default_factory=dict)
     _known: dict[tuple[str, Platform], Image] = field(default_factory=dict)
 
     def lookup(self, words: str, platform: Platform, span: Span | None = None) -> Image:
@@ -45,25 +51,27 @@ class Bases:
                 self._known[words, platform] = image
             return image
 
+    def files_of(self, words: str) -> DirectoryContext | None:
+        """The files that a name stands for; None where it is that of an image."""
+        return self.files.get(name_of(words)) if self.files else None
+
     def _named(self, words: str, platform: Platform) -> Image | None:
-        by_name = {name.lower(): value for name, value in self.named.items()}
-        value = by_name.get(words.lower())
-        if value is None and words.endswith(":latest"):
-            value = by_name.get(words.lower().removesuffix(":latest"))
+        value = {name_of(name): value for name, value in self.named.items()}.get(name_of(words))
         if value is None:
             return None
+        if not is_image(value):
+            raise UsageError(
+                f"--build-context {words}={value} holds files, and FROM wants an image",
+                hint=f"take files of it by COPY --from={words}; an image is docker-image://NAME or oci-layout://DIRECTORY",
+            )
         scheme, _, rest = value.partition(":")
-        if scheme == "docker-image":
-            return self._by_reference(_reference(rest.removeprefix("//")), platform)
-        from minibuild.transports import SOURCES, open_source
+        if scheme == DOCKER_IMAGE:
+            rest = rest.removeprefix("//")
+            return Image.scratch(platform) if rest == "scratch" else self._by_reference(_reference(rest), platform)
+        from minibuild.transports import open_source
 
         source = open_source(value, self.environment)
-        if source is None:
-            schemes = ", ".join(f"{scheme}:…" for scheme in SOURCES)
-            raise UsageError(
-                f"--build-context {words}={value} names no image; directories and URLs aren't supported yet",
-                hint=f"choose from docker-image://…, {schemes}",
-            )
+        assert source is not None
         with self.journal.activity(f"FROM {words} ({value})") as activity:
             image = source.resolve(_reference(words), platform)
             self._bring(image, source, activity)
@@ -82,6 +90,8 @@ class Bases:
             self.journal.activity(f"FROM {reference}") as activity,
         ):
             image = registry.resolve(reference, platform)
+            if not self.brings:
+                return image
             registry.fetch_layers(image, self.store.blobs, activity.progress, activity=activity.number)
             self.store.put_image(image)
             for name in (reference, registry.pinned(reference)):
@@ -89,6 +99,8 @@ class Bases:
             return image
 
     def _bring(self, image: Image, source: ImageSource, activity: Activity) -> None:
+        if not self.brings:
+            return
         for descriptor in (layer.descriptor for layer in image.layers):
             if descriptor.digest in self.store.blobs:
                 continue

@@ -13,15 +13,27 @@ from minibuild.source import Source
 _NAMES = ("Dockerfile", "dockerfile")
 
 
-def as_text(content: bytes) -> str:
-    """The text of a Dockerfile, bytes that are no UTF-8 kept."""
+def as_text(content: bytes, noun: str) -> str:
+    """The text of a Dockerfile, bytes that are no UTF-8 kept; raises ContextError, which calls it by the noun, for
+    what can be none.
+    """
+    if b"\0" in content:
+        raise ContextError(
+            f"{noun} is neither a Dockerfile nor a tar: it has a zero byte in it",
+            hint="a tar may be compressed by gzip, bzip2, xz or zstd; zip archives are not taken",
+        )
+    if content.lstrip()[:1] == b"<":
+        raise ContextError(
+            f"{noun} is a web page, wanted a Dockerfile or a tar",
+            hint="the address of a git repository ends with .git; that of a file, on most sites, is its raw one",
+        )
     return content.decode("utf-8", "surrogateescape")
 
 
 def read_file(path: Path, name: str) -> Source:
     """The Dockerfile of this machine at a path, known by the name; raises ContextError where there is none."""
     try:
-        return Source(name, as_text(path.read_bytes()))
+        return Source(name, path.read_bytes().decode("utf-8", "surrogateescape"))
     except FileNotFoundError:
         raise ContextError(f"no Dockerfile at {path}", hint=_names_instead(path.parent)) from None
     except OSError as error:
@@ -50,7 +62,7 @@ def ignore_file(context: Path, dockerfile: Path | None = None) -> IgnoreFile:
     candidates = [Path(f"{dockerfile}.dockerignore")] if dockerfile else []
     for file in (*candidates, context / ".dockerignore"):
         try:
-            text = as_text(file.read_bytes())
+            text = file.read_bytes().decode("utf-8", "surrogateescape")
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:

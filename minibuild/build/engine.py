@@ -20,7 +20,9 @@ from minibuild.build.inputs import Access, Inputs, open_inputs
 from minibuild.build.journal import Activity, Journal
 from minibuild.build.lookup import Lookup
 from minibuild.build.mounting import Mounting
+from minibuild.build.named import open_contexts
 from minibuild.build.origins import Origins
+from minibuild.build.places import access_of
 from minibuild.build.platforms import check_platforms
 from minibuild.build.request import BuildRequest, BuildResult, Target
 from minibuild.build.rootfs import RootFilesystems, chained
@@ -57,14 +59,13 @@ def build(request: BuildRequest, store: Store, progress: Progress, cancellation:
 
 
 def _build(request: BuildRequest, store: Store, journal: Journal, cancellation: Cancellation) -> BuildResult:
-    access = Access(environment=request.environment, scratch=store.scratch, journal=journal, cancellation=cancellation)
+    access = access_of(request, store.scratch, journal, cancellation)
     with open_inputs(request.context, request.dockerfile, access) as inputs:
-        return _build_inputs(request, inputs, store, journal, cancellation)
+        return _build_inputs(request, inputs, store, access)
 
 
-def _build_inputs(
-    request: BuildRequest, inputs: Inputs, store: Store, journal: Journal, cancellation: Cancellation
-) -> BuildResult:
+def _build_inputs(request: BuildRequest, inputs: Inputs, store: Store, access: Access) -> BuildResult:
+    journal, cancellation = access.journal, access.cancellation
     bases = Bases(
         store,
         journal,
@@ -73,6 +74,7 @@ def _build_inputs(
         environment=request.environment,
         named=request.named_contexts,
         pull=request.pull,
+        secrets=access.secrets,
     )
     dockerfile = read(inputs.source)
     fetcher = Fetcher(store, request.environment, cancellation, journal, dates_by_commit=True)
@@ -83,7 +85,8 @@ def _build_inputs(
     for finding in planned.findings:
         journal.warn(finding)
     refuse_if_strict(dockerfile, planned.findings, arguments)
-    return perform_as_root(perform, Work(request, planned, inputs.context, bases), store, journal, cancellation)
+    with open_contexts(request.named_contexts, planned, access) as bases.files:
+        return perform_as_root(perform, Work(request, planned, inputs.context, bases), store, journal, cancellation)
 
 
 def perform(work: Work, store: Store, journal: Journal, cancellation: Cancellation) -> BuildResult:

@@ -79,7 +79,8 @@ class _Known:
 
 @dataclass
 class Fetcher:
-    """Fetches URLs and repositories for a build. Checkouts last as long as it does.
+    """Fetches URLs and repositories for a build, with the credentials that are among ``secrets``. Checkouts last as
+    long as it does.
 
     ``dates_by_commit``: files of checkouts are as old as their commit, whatever addresses say.
     """
@@ -88,6 +89,7 @@ class Fetcher:
     environment: Mapping[str, str]
     cancellation: Cancellation
     journal: Journal
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     dates_by_commit: bool = False
     _fetched: dict[SourceUrl | SourceRepository, tuple[FileTree, str]] = field(default_factory=dict)
 
@@ -110,7 +112,7 @@ class Fetcher:
         keeps_git = source.keeps_git_directory
         place = replace(place, commit=source.checksum or place.commit, ref=place.ref or source.checksum)
         place = replace(place, dates_by_commit=place.dates_by_commit or self.dates_by_commit)
-        git = Git(self.environment, self.cancellation)
+        git = Git(self.environment, self.cancellation, secrets=self.secrets)
         with self.journal.activity(f"ADD {shown(place.remote)}") as activity:
             checkout = git.check_out(place, self._directory(), keep_git=bool(keeps_git), activity=activity)
         return DirectoryContext(checkout.root, report=self.journal.warn), ""
@@ -134,7 +136,9 @@ class Fetcher:
             known = None
         if known is None or not source.checksum or known.digest != source.checksum:
             with self.journal.activity(f"ADD {shown(source.url)}") as activity:
-                fresh = self._downloaded(source, known, Web(self.environment, self.cancellation), activity)
+                fresh = self._downloaded(
+                    source, known, Web(self.environment, self.cancellation, secrets=self.secrets), activity
+                )
             known = self._remembered(place, fresh) if fresh is not None else known
         assert known is not None
         _check(source, known.digest)

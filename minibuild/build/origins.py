@@ -54,15 +54,17 @@ class Origins:
 
     def __post_init__(self) -> None:
         bases = self.bases
-        self.fetcher = Fetcher(bases.store, bases.environment, bases.cancellation, self.journal)
+        self.fetcher = Fetcher(bases.store, bases.environment, bases.cancellation, self.journal, bases.secrets)
         """What brings the files that are named by their URLs."""
 
     def name(self, origin: Origin) -> str | None:
-        """What names the files of an origin before anything is built; None for the context, where files name
+        """What names the files of an origin before anything is built; None for a context, where files name
         themselves.
         """
         match origin:
             case FromContext():
+                return None
+            case FromImage(name) if self.bases.files_of(name) is not None:
                 return None
             case FromStage(index):
                 return self._plan_key(index)
@@ -151,6 +153,14 @@ class Origins:
             case FromStage(index):
                 name = self.plan.stages[index].name or str(index)
                 tree, absent = self.tree_of(self.stage_image(index)), f"is not in stage {name!r}"
+            case FromImage(words) if (files := self.bases.files_of(words)) is not None:
+                return select(
+                    effect,
+                    files,
+                    explain_absence=files.explain_absence,
+                    report=self.journal.warn,
+                    absent=f"is not in the context {words!r}",
+                )
             case FromImage(words):
                 tree = self.tree_of(self.bases.lookup(words, self.platform))
                 absent = f"is not in image {words!r}"

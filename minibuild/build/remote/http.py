@@ -29,7 +29,7 @@ _NOT_MODIFIED = 304
 _CONDITIONS = ("If-None-Match", "If-Modified-Since")
 # A server that is busy or missing is not helped by the mirrors and names that a registry's hints speak of.
 _HINTS: Mapping[int, str] = {
-    401: "it wants credentials; https://USER:PASSWORD@… gives them",
+    401: "it wants credentials: --secret id=HTTP_AUTH_TOKEN_HOST,env=…, or https://USER:PASSWORD@…",
     403: "it is private, or doesn't exist",
     404: "look for the address in a browser",
     429: "it limits how often it is asked; try again later",
@@ -71,12 +71,21 @@ class Download:
 
 
 class Web:
-    """Downloads files, each with a connection of its own; any thread may ask."""
+    """Downloads files, each with a connection of its own; any thread may ask.
+
+    ``secrets`` may have ``HTTP_AUTH_HEADER_HOST`` and ``HTTP_AUTH_TOKEN_HOST``, each for its host alone.
+    """
 
     def __init__(
-        self, environment: Mapping[str, str], cancellation: Cancellation, patience: Patience = USUAL_PATIENCE
+        self,
+        environment: Mapping[str, str],
+        cancellation: Cancellation,
+        patience: Patience = USUAL_PATIENCE,
+        *,
+        secrets: Mapping[str, str] | None = None,
     ) -> None:
         self._environment, self._cancellation, self._patience = environment, cancellation, patience
+        self._secrets = secrets or {}
 
     def download(
         self, url: str, directory: Path, *, limit: int = LARGEST_DOWNLOAD, activity: Activity | None = None
@@ -103,7 +112,7 @@ class Web:
         from contextlib import closing, suppress
         from tempfile import mkstemp
 
-        address, authorization = _address(url)
+        address, authorization = _address(url, self._secrets)
         if self._cancellation:
             raise KeyboardInterrupt
         with disk_explained(directory):
@@ -227,7 +236,7 @@ class _Transfer:
             raise RegistryError(f"it is larger than {self._limit} bytes")
 
 
-def _address(url: str) -> tuple[str, Mapping[str, str]]:
+def _address(url: str, secrets: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
     """The URL to ask for, and the header that its credentials become; raises ContextError where it is no URL."""
     if origin(url) is None:
         raise ContextError(f"{shown(url)} is no web address, wanted http[s]://HOST/PATH")
@@ -235,12 +244,19 @@ def _address(url: str) -> tuple[str, Mapping[str, str]]:
     credentials, _, host = parts.netloc.rpartition("@")
     address = urlunsplit((parts.scheme, host, parts.path or "/", parts.query, ""))
     if not credentials:
-        return address, {}
+        header = _header(secrets, host) or _header(secrets, parts.hostname or "")
+        return address, {"Authorization": header} if header else {}
     from base64 import b64encode
 
     user, _, password = credentials.partition(":")
     word = b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
     return address, {"Authorization": f"Basic {word}"}
+
+
+def _header(secrets: Mapping[str, str], host: str) -> str:
+    """The value of ``Authorization`` that secrets have for a host; "" for none. Source: buildkit, source/http."""
+    token = secrets.get(f"HTTP_AUTH_TOKEN_{host}", "").strip()
+    return secrets.get(f"HTTP_AUTH_HEADER_{host}", "").strip() or (f"Bearer {token}" if token else "")
 
 
 def _explained(url: str, error: RegistryError) -> ContextError:

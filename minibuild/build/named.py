@@ -1,0 +1,67 @@
+"""Contexts by name, as ``--build-context NAME=PLACE`` gives them: images, or files that are opened when used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+
+from minibuild.build.context import DirectoryContext
+from minibuild.build.dockerfiles import ignore_file
+from minibuild.build.places import STDIN, Access, Places
+from minibuild.errors import ContextError, MinibuildError, UsageError
+from minibuild.instructions.effects import FromImage, origins_of
+from minibuild.oci import Reference
+from minibuild.plan import Plan
+
+DOCKER_IMAGE = "docker-image"
+# What a file that comes by its URL is called, as in BuildKit; a tar's files have their own names.
+_LONE = "context"
+
+
+def name_of(words: str) -> str:
+    """What a name is called among contexts: ``alpine`` also where it is ``docker.io/library/alpine:latest``.
+
+    Source: buildkit, frontend/dockerui.
+    """
+    try:
+        return Reference.parse(words).familiar().removesuffix(":latest")
+    except MinibuildError:
+        return words.lower()
+
+
+def is_image(place: str) -> bool:
+    """A place names an image; else it is one of files."""
+    from minibuild.transports import SOURCES
+
+    scheme, colon, _ = place.partition(":")
+    return bool(colon) and scheme in (DOCKER_IMAGE, *SOURCES)
+
+
+@contextmanager
+def open_contexts(named: Mapping[str, str], plan: Plan, access: Access) -> Iterator[Mapping[str, DirectoryContext]]:
+    """The files that a plan copies or mounts from named contexts, by name; images are none of them.
+
+    A directory has an ignore file of its own. Raises ContextError where one isn't there or can't be had.
+    """
+    places = {name_of(name): place for name, place in named.items() if not is_image(place)}
+    steps = [step for index in plan.order for step in plan.stages[index].steps]
+    origins = [origin for step in steps for origin in origins_of(step.effect)]
+    used = dict.fromkeys(name_of(origin.name) for origin in origins if isinstance(origin, FromImage))
+    with ExitStack() as stack:
+        opener = Places(access, stack)
+        yield {name: _opened(opener, name, places[name]) for name in used if name in places}
+
+
+def _opened(places: Places, name: str, place: str) -> DirectoryContext:
+    if place == STDIN:
+        raise UsageError(f"--build-context {name}=- can't be standard input", hint="only CONTEXT and -f can")
+    try:
+        found = places.find(place)
+    except ContextError as error:
+        raise ContextError(f"--build-context {name}: {error.message}", hint=error.hint) from error
+    if found.lone is not None:
+        (found.root / _LONE).write_bytes(found.lone)
+    report = places.access.journal.warn
+    if found.noun:
+        return DirectoryContext(found.root, report=report)
+    return DirectoryContext(found.root, ignore_file(found.root), report)
