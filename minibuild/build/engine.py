@@ -38,9 +38,8 @@ from minibuild.instructions.effects import FromContext, FromImage, FromStage, Or
 from minibuild.layers.entry import Change
 from minibuild.layers.tree import Tree
 from minibuild.oci import Image
-from minibuild.plan import Options, Stage, Step, plan
+from minibuild.plan import Stage, Step, plan
 from minibuild.plan.reading import read
-from minibuild.plan.scope import PROXIES
 from minibuild.plan.steps import stages_copied_from
 from minibuild.runtimes.base import Cancellation, Runtime
 from minibuild.sandbox.entering import is_plain_user, obstacle
@@ -77,11 +76,11 @@ def _build_inputs(request: BuildRequest, inputs: Inputs, store: Store, access: A
         secrets=access.secrets,
     )
     dockerfile = read(inputs.source)
-    fetcher = Fetcher(store, request.environment, cancellation, journal, dates_by_commit=True)
+    fetcher = Fetcher(store, request.environment, cancellation, journal, access.secrets, dates_by_commit=True)
     request = dated(request, dockerfile, inputs.context, fetcher)
     arguments = request.build_arguments
     window = window_on(inputs.context.ignore)
-    planned = check(dockerfile, plan(dockerfile, bases.lookup, _options(request)), window, arguments)
+    planned = check(dockerfile, plan(dockerfile, bases.lookup, request.options()), window, arguments)
     for finding in planned.findings:
         journal.warn(finding)
     refuse_if_strict(dockerfile, planned.findings, arguments)
@@ -98,18 +97,6 @@ def perform(work: Work, store: Store, journal: Journal, cancellation: Cancellati
     finally:
         engine.mounting.close()
         committer.close()
-
-
-def _options(request: BuildRequest) -> Options:
-    return Options(
-        build_arguments=request.build_arguments,
-        target=request.target,
-        platform=request.platform,
-        labels=request.labels,
-        proxies=tuple((name, request.environment[name]) for name in PROXIES if request.environment.get(name)),
-        contexts=frozenset(name.lower() for name in request.named_contexts),
-        all_stages=request.all_stages,
-    )
 
 
 @dataclass

@@ -14,9 +14,18 @@ from typing import Protocol, TypeAlias, assert_never
 from minibuild.build.journal import Activity
 from minibuild.build.origins import Origins, binds_of, without_origins
 from minibuild.build.surroundings import Surroundings
-from minibuild.instructions.effects import CopyFiles, FromContext, MakeDirectory, Origin, RunCommand, origins_of
+from minibuild.instructions.effects import (
+    CopyFiles,
+    Effect,
+    FromContext,
+    FromStage,
+    MakeDirectory,
+    Origin,
+    RunCommand,
+    origins_of,
+)
 from minibuild.oci import Digest
-from minibuild.plan import Step, step_key
+from minibuild.plan import Stage, Step, step_key
 from minibuild.store import Record
 
 Key: TypeAlias = tuple[Digest, Mapping[str, object]]
@@ -57,7 +66,7 @@ class Lookup:
             case CopyFiles() as copy:
                 named = self.origins.name(copy.origin)
                 keys = () if named is None else (_copy_key(copy, below, {"origin": named}),)
-            case RunCommand() as run if any(not isinstance(m.origin, FromContext) for m in binds_of(run)):
+            case RunCommand() as run if any(self.origins.name(m.origin) is not None for m in binds_of(run)):
                 names = [self.origins.called(m.origin, m.source, m.span) for m in binds_of(run)]
                 keys = (self._run_key(run, below, {"names": names}),)
             case _:
@@ -86,13 +95,42 @@ class Lookup:
                 assert_never(other)
 
     def _run_key(self, effect: RunCommand, below: Below, inputs: Mapping[str, object]) -> Key:
-        return step_key(below.key, without_origins(effect), {**self.surroundings.inputs(effect), **inputs})
+        return step_key(below.key, keyed(effect), {**self.surroundings.inputs(effect), **inputs})
+
+
+def keyed(effect: Effect) -> Effect:
+    """An effect as keys have it: whence files come is told by their inputs, so that the same files from elsewhere are
+    the same step.
+    """
+    match effect:
+        case CopyFiles():
+            return replace(effect, origin=FromContext())
+        case RunCommand():
+            return without_origins(effect)
+        case _:
+            return effect
 
 
 def key_after(step: Step, key: str, below: str) -> str:
     """What names the tree that a step left upon another: a layer that stands alone does so only with its parent."""
     assert step.effect is not None
     return step_key(below, step.effect, {"layer": key})[0] if stands_alone(step) else key
+
+
+def place_of(stage: Stage, step: Step) -> str:
+    """What records of a step are kept under: it tells the same step of the same Dockerfile's earlier builds."""
+    return f"{stage.name or f'stage-{stage.index}'} {step.number}"
+
+
+def stages_awaited(step: Step) -> tuple[int, ...]:
+    """The stages whose files a step must have before it is done."""
+    match step.effect:
+        case CopyFiles(origin=FromStage(index)):
+            return (index,)
+        case RunCommand() as run:
+            return tuple(mount.origin.stage for mount in binds_of(run) if isinstance(mount.origin, FromStage))
+        case _:
+            return ()
 
 
 def stands_alone(step: Step) -> bool:
@@ -106,12 +144,8 @@ def _record(step: Step, below: Below, keys: Sequence[Key]) -> Record | None:
 
 
 def _copy_key(effect: CopyFiles, below: Below, inputs: Mapping[str, object]) -> Key:
-    """A layer that stands alone has a key without a parent, but with what the parent's accounts make of a name.
-
-    Whence files come is told by the inputs: the same files from elsewhere are the same step.
-    """
-    anywhere = replace(effect, origin=FromContext())
+    """A layer that stands alone has a key without a parent, but with what the parent's accounts make of a name."""
     if not effect.stands_alone:
-        return step_key(below.key, anywhere, inputs)
+        return step_key(below.key, keyed(effect), inputs)
     owner = {} if effect.owner is None else {"owner": list(below.owner(effect.owner))}
-    return step_key("", anywhere, {**inputs, **owner})
+    return step_key("", keyed(effect), {**inputs, **owner})

@@ -9,6 +9,8 @@ from types import MappingProxyType
 from minibuild.build.surroundings import Surroundings
 from minibuild.errors import Finding
 from minibuild.oci import Image, Platform, Reference
+from minibuild.plan import Options
+from minibuild.plan.scope import PROXIES
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -46,6 +48,18 @@ class BuildRequest:
     surroundings: Surroundings = field(default_factory=Surroundings)
     stage_tags: tuple[tuple[str, Reference], ...] = ()
     all_stages: bool = False
+
+    def options(self) -> Options:
+        """What of it a plan depends on."""
+        return Options(
+            build_arguments=self.build_arguments,
+            target=self.target,
+            platform=self.platform,
+            labels=self.labels,
+            proxies=tuple((name, self.environment[name]) for name in PROXIES if self.environment.get(name)),
+            contexts=frozenset(name.lower() for name in self.named_contexts),
+            all_stages=self.all_stages,
+        )
 
 
 @dataclass(frozen=True, slots=True)

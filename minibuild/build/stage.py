@@ -16,14 +16,12 @@ from minibuild.build.accounts import accounts_of
 from minibuild.build.committing import ChainedLayer
 from minibuild.build.copying import Composition
 from minibuild.build.journal import Activity
-from minibuild.build.lookup import Key, key_after, stands_alone
-from minibuild.build.origins import binds_of
+from minibuild.build.lookup import Key, key_after, place_of, stages_awaited, stands_alone
 from minibuild.build.rootfs import chained
 from minibuild.build.selecting import Selected
 from minibuild.errors import blame
 from minibuild.instructions.effects import (
     CopyFiles,
-    FromStage,
     MakeDirectory,
     RunCommand,
     SourcePath,
@@ -104,7 +102,8 @@ class StageBuild:
     def _perform(self, step: Step, title: str) -> None:
         found = self.engine.lookup.by_name(step, self)
         if found.record is None:
-            self._await_origins(step)
+            for index in stages_awaited(step):  # before the step itself is shown to have begun
+                self.engine.stages.result(index)
         with self.engine.journal.activity(title) as activity:
             if found.record is None:
                 found = self.engine.lookup.by_files(step, self, found, activity)
@@ -112,14 +111,6 @@ class StageBuild:
                 self._keep(step, self._made(step, activity), found.keys)
             else:
                 self._take(step, found.record, found.keys, activity)
-
-    def _await_origins(self, step: Step) -> None:
-        """Builds the stages that a step takes files from, before the step itself is shown to have begun."""
-        binds = binds_of(step.effect) if isinstance(step.effect, RunCommand) else ()
-        origins = (step.effect.origin,) if isinstance(step.effect, CopyFiles) else (mount.origin for mount in binds)
-        for origin in origins:
-            if isinstance(origin, FromStage):
-                self.engine.stages.result(origin.stage)
 
     def _made(self, step: Step, activity: Activity) -> ChainedLayer:
         match step.effect:
@@ -193,7 +184,7 @@ class StageBuild:
                         chain="" if alone else done.layer.chain,
                         parent_diff_ids=() if alone else below,
                         created=done.created,
-                        place=f"{self.name} {done.step.number}",
+                        place=place_of(self.stage, done.step),
                         result=done.keys[0][0],
                         image=self.image.digest,
                     )

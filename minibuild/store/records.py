@@ -80,6 +80,12 @@ class Records:
         query = "SELECT 1 FROM records WHERE key = ? LIMIT 1"
         return bool(self._run(lambda database: database.execute(query, (key,)).fetchall()))
 
+    def upon(self, parent_diff_ids: Sequence[Digest]) -> tuple[Record, ...]:
+        """All that was ever put upon a parent, oldest first, whole or not."""
+        query = f"SELECT {_COLUMNS} FROM records WHERE parent = ? ORDER BY rowid"
+        values = (_parent(parent_diff_ids),)
+        return tuple(map(_record, self._run(lambda database: database.execute(query, values).fetchall())))
+
     def latest(self, place: str, most: int = 16) -> tuple[Record, ...]:
         """The newest records of a place, whole or not, newest first: what a miss is compared with."""
         query = f"SELECT {_COLUMNS} FROM records WHERE place = ? ORDER BY rowid DESC LIMIT ?"
