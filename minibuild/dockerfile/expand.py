@@ -134,7 +134,7 @@ class _Scanner:
             if size > SIZE_LIMIT and size > len(value):
                 raise self._too_large(start)
         if stop:
-            raise self._error(f"{value[opened : opened + 40]} has no {stop}", opened, len(value))
+            raise self._error(f"{value[opened : opened + 40]} has no {stop}", opened, len(value), self._cut_hint())
         return pieces
 
     def _single(self) -> str:
@@ -203,7 +203,8 @@ class _Scanner:
             case "/":
                 return self._replaced(name, start)
             case "" | ":":
-                raise self._error(f"{self._value[start : start + 40]} has no }}", start, len(self._value))
+                message = f"{self._value[start : start + 40]} has no }}"
+                raise self._error(message, start, len(self._value), self._cut_hint())
         hint = f"${{{name}:-word}} gives a default" if modifier == ":=" else _MODIFIERS_HINT
         raise self._error(f"modifier '{modifier}' is not one that Dockerfiles have", at, self._at, hint)
 
@@ -276,6 +277,12 @@ class _Scanner:
 
     def _peek(self) -> str:
         return self._value[self._at : self._at + 1]
+
+    def _cut_hint(self) -> str:
+        """The remedy where the text was cut out of its line at a blank."""
+        end = self._text.span.end
+        is_cut = self._text.source.text[end : end + 1] in (" ", "\t")
+        return "a blank ends the word, in braces too" if is_cut else ""
 
     def _too_large(self, start: int) -> DockerfileError:
         return self._error(f"expansion gives more than {SIZE_LIMIT} characters", start, self._at)

@@ -15,6 +15,7 @@ LINE_LIMIT = 65535
 
 _DIRECTIVE = re.compile(r"#[\t\f\r ]*([a-zA-Z][a-zA-Z0-9]*)[\t\f\r ]*=")
 _DIRECTIVES = ("syntax", "escape", "check")
+_UTF_16 = ("\udcff\udcfe", "\udcfe\udcff")
 DOCKER_SYNTAX = re.compile(r"(?:.*/)?docker/dockerfile(?:-upstream)?(?:[:@].*)?", re.DOTALL)
 
 
@@ -32,6 +33,18 @@ class Region:
 
     start: int
     end: int
+
+
+def check_encoding(source: Source) -> None:
+    """Raises DockerfileError where the whole text is written in a way that nothing of it can be read."""
+    text = source.text
+    if text.startswith(_UTF_16):
+        hint = "save the file as UTF-8, or: iconv -f UTF-16 -t UTF-8"
+        raise DockerfileError(f"{source.name} is UTF-16, wanted UTF-8", span=source.span(0, 1), hint=hint)
+    if "\n" not in text and "\r" in text.rstrip("\r"):
+        at = text.index("\r")
+        hint = f"save the file with line feeds, or: tr '\\r' '\\n' < {source.name}"
+        raise DockerfileError("lines end with carriage returns alone", span=source.span(at, at + 1), hint=hint)
 
 
 class LineReader:
@@ -78,6 +91,11 @@ class LineReader:
         self._next = terminator + 1
         return region
 
+    def almost_ending(self, name: str) -> int | None:
+        """The number of the line below that would end a here-document but for blanks around it; None for none."""
+        lines = enumerate(self._lines[self._next :], self._next + 1)
+        return next((number for number, (start, end) in lines if self.source.text[start:end].strip() == name), None)
+
     def skip_to_end(self) -> None:
         """Gives up what is left: nothing after a here-document without an end can be told apart."""
         self._next = len(self._lines)
@@ -99,7 +117,8 @@ class LineReader:
             size = len(self.source.text[start:end].encode("utf-8", "surrogatepass"))
             if size > LINE_LIMIT:
                 message = f"line of {size} bytes, a line may have {LINE_LIMIT}"
-                self.errors.append(DockerfileError(message, span=self.source.span(start, start + 1)))
+                hint = "break it, or keep the text in a file of the context"
+                self.errors.append(DockerfileError(message, span=self.source.span(start, start + 1), hint=hint))
 
     def _read_directives(self) -> None:
         # Any other line than a directive ends the zone: a blank one and a comment too.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from minibuild.dockerfile.exec_form import exec_form, invalid_form
 from minibuild.dockerfile.flags import cut_flags
 from minibuild.dockerfile.heredocs import markers
-from minibuild.dockerfile.lines import LineReader
+from minibuild.dockerfile.lines import LineReader, check_encoding
 from minibuild.dockerfile.statements import Dockerfile, Flag, HereDocument, Statement
 from minibuild.dockerfile.text import SPACES, Text
 from minibuild.errors import DockerfileError, did_you_mean
@@ -42,6 +42,7 @@ _LEADING_TABS = re.compile(r"^\t+", re.MULTILINE)
 _EXEC_FORMS = frozenset(("ADD", "CMD", "COPY", "ENTRYPOINT", "RUN", "SHELL", "VOLUME"))
 _JSON_READERS = _EXEC_FORMS - {"SHELL"} | {"HEALTHCHECK"}
 _HERE_DOCUMENTS = frozenset(("ADD", "COPY", "RUN"))
+_OTHER_COMMENTS = ("//", "/*", "--", ";", "<!--", "%")
 _NO_TRIGGERS = frozenset(("FROM", "MAINTAINER", "ONBUILD"))
 
 
@@ -52,6 +53,7 @@ def parse(source: Source, check: Callable[[Statement], object] | None = None) ->
     A byte order mark is left out of the Dockerfile's source, so that columns count from the first character.
     """
     source = Source(source.name, source.text.removeprefix("\ufeff"))
+    check_encoding(source)
     reader = LineReader(source)
     statements = _read_statements(reader)
     if check is not None:
@@ -95,11 +97,14 @@ def _read_statements(reader: LineReader) -> tuple[Statement, ...]:
 
 
 def _cut(text: Text, reader: LineReader, *, comments: tuple[str, ...] = ()) -> Statement:
+    _refuse_nul(text)
     word, flags, body = _divided(text, reader.escape)
     keyword = word.value.upper()
     arguments = exec_form(body) if keyword in _EXEC_FORMS else None
     if arguments is None:
         _warn_of_form(keyword, body, reader)
+    else:
+        _check_arguments(keyword, arguments, reader)
     trigger = _trigger(word, body, reader) if keyword == "ONBUILD" else None
     if trigger:
         heredocs = trigger.heredocs
@@ -131,11 +136,39 @@ def _divided(text: Text, escape: str) -> tuple[Text, tuple[Flag, ...], Text]:
         raise DockerfileError("line with nothing but a continuation", span=text.span)
     word = text.slice(0, match.end())
     if word.value.upper() not in KEYWORDS:
-        hint = did_you_mean(word.value[:40], KEYWORDS)
-        raise DockerfileError(f"unknown instruction {word.value[:40]}", span=word.span, hint=hint)
+        raise _unknown(word, escape)
     rest = text.slice(length - len(text.value[match.end() :].lstrip(SPACES)), length)
     flags, body = cut_flags(rest, escape)
     return word, flags, body
+
+
+def _unknown(word: Text, escape: str) -> DockerfileError:
+    shown, span = word.value[:40], word.span
+    hint = did_you_mean(shown, KEYWORDS)
+    before, _, indent = span.source.text[: span.start].rpartition("\n")
+    if shown.startswith(_OTHER_COMMENTS):
+        hint = "a comment starts with #"
+    elif before.strip() and not indent.strip() and (not hint or (indent and not shown.isupper())):
+        hint = f"if it goes on with the line above, end that one with {escape}"
+    return DockerfileError(f"unknown instruction {shown}", span=span, hint=hint)
+
+
+def _refuse_nul(text: Text) -> None:
+    at = text.value.find("\0")
+    if at >= 0:
+        hint = "no program, path or variable can hold one: take it out"
+        raise DockerfileError("NUL byte in an instruction", span=text.slice(at, at + 1).span, hint=hint)
+
+
+def _check_arguments(keyword: str, arguments: tuple[Text, ...], reader: LineReader) -> None:
+    """Raises DockerfileError for what no string of an exec form can be, and what was hardly meant to be one."""
+    for argument in arguments:
+        _refuse_nul(argument)
+        if keyword in ("ADD", "COPY"):
+            for marker in markers(argument):
+                if reader.here_document(marker.name, chomps=marker.chomps):
+                    hint = f"write it without brackets and quotes: {keyword} {argument} destination"
+                    raise DockerfileError("JSON array holds no here-documents", span=argument.span, hint=hint)
 
 
 def _trigger(word: Text, body: Text, reader: LineReader) -> Statement:
@@ -166,8 +199,10 @@ def _here_documents(body: Text, reader: LineReader) -> tuple[HereDocument, ...]:
     for marker in markers(body):
         region = reader.here_document(marker.name, chomps=marker.chomps)
         if region is None:
+            near = reader.almost_ending(marker.name)
+            hint = f"line {near} has blanks around {marker.name}: take them out" if near else ""
+            hint = hint or f"end it by a line that is {marker.name} and nothing else"
             reader.skip_to_end()
-            hint = f"end it by a line that is {marker.name} and nothing else"
             raise DockerfileError(f"here-document {marker.name} has no end", span=marker.text.span, hint=hint)
         span = reader.source.span(region.start, region.end)
         content = _LEADING_TABS.sub("", span.text) if marker.chomps else span.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -62,11 +63,17 @@ def split_declarations(text: Text, escape: str) -> tuple[tuple[Text, Text | None
     return tuple(_pair(word) if "=" in word.value else (word, None) for word in split_quoted(text, escape))
 
 
+def comment_hint(words: Iterable[Text]) -> str:
+    """The remedy where a word looks like the start of a comment, which only a whole line can be; else ""."""
+    is_comment = any(word.value.startswith("#") for word in words)
+    return "# starts a comment at the start of a line only: give the comment a line of its own" if is_comment else ""
+
+
 def _pair(word: Text) -> tuple[Text, Text]:
     at = word.value.find("=")
     if at < 0:
         name = word.value[:40]
-        hint = f"write {name}=value; a value with blanks stands in quotes"
+        hint = comment_hint([word]) or f"write {name}=value; a value with blanks stands in quotes"
         raise DockerfileError(f"{name} is not of the form name=value", span=word.span, hint=hint)
     return word.slice(0, at), word.slice(at + 1, len(word.value))
 

@@ -128,8 +128,19 @@ class WithoutEffect:
 def body_of(statement: Statement, wanted: str) -> Text:
     """The body of a statement that must have one; ``wanted`` ends the sentence "USER wants …"."""
     if not statement.body:
+        _refuse_open_quote(statement)
         raise DockerfileError(f"{statement.keyword} wants {wanted}", span=statement.keyword_span)
     return statement.body
+
+
+def _refuse_open_quote(statement: Statement) -> None:
+    """Raises DockerfileError where the last flag has swallowed the body by a quote that it doesn't close."""
+    for flag in statement.flags[-1:]:
+        for quote in "\"'":
+            at = flag.span.text.rfind(quote)
+            if flag.span.text.count(quote) % 2:
+                span = Span(flag.span.source, flag.span.start + at, flag.span.start + at + 1)
+                raise DockerfileError(f"{quote} opens a quote that nothing closes", span=span)
 
 
 def excerpt_of(text: str) -> str:

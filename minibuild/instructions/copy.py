@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from minibuild.dockerfile.exec_form import invalid_form
 from minibuild.dockerfile.statements import HereDocument, Statement
 from minibuild.dockerfile.text import Text
-from minibuild.dockerfile.words import split_quoted, split_words
+from minibuild.dockerfile.words import comment_hint, split_quoted, split_words
 from minibuild.errors import DockerfileError
 from minibuild.instructions.base import StageState, body_of
 from minibuild.instructions.effects import CopyFiles, FromContext, InlineFile, Origin, SourcePath
@@ -90,7 +90,7 @@ class Transfer:
             raise DockerfileError(
                 f"several sources want a directory for their destination, got '{destination}'",
                 span=self.destination.span,
-                hint=f"end it with a slash: {destination}/",
+                hint=comment_hint((*self.sources, self.destination)) or f"end it with a slash: {destination}/",
             )
         absolute = state.absolute(destination)
         return absolute + "/" if is_directory and absolute != "/" else absolute

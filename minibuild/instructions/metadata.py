@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 
 from minibuild.dockerfile.statements import Statement
 from minibuild.dockerfile.text import Text
-from minibuild.dockerfile.words import split_words
+from minibuild.dockerfile.words import comment_hint, split_words
 from minibuild.errors import DockerfileError, Finding, did_you_mean
 from minibuild.instructions.base import StageState, WithoutEffect, body_of
 from minibuild.instructions.flags import no_flags
@@ -187,7 +187,8 @@ def _ports(state: StageState, text: Text, word: str) -> Iterator[str]:
         )
     first, dash, last = container.partition("-")
     if not (_is_port(first) and (_is_port(last) if dash else True)):
-        raise DockerfileError(f"EXPOSE wants a port from 0 to 65535, got '{word}'", span=text.span)
+        hint = comment_hint([text]) or ("part ports by blanks" if "," in word else "")
+        raise DockerfileError(f"EXPOSE wants a port from 0 to 65535, got '{word}'", span=text.span, hint=hint)
     if dash and int(last) < int(first):
         raise DockerfileError(f"'{word}' is a range that ends before it starts", span=text.span)
     for port in range(int(first), int(last or first) + 1):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from minibuild.dockerfile.statements import Statement
 from minibuild.dockerfile.text import Text
-from minibuild.dockerfile.words import split_declarations, split_words
+from minibuild.dockerfile.words import comment_hint, split_declarations, split_words
 from minibuild.errors import DockerfileError
 from minibuild.instructions.base import StageState, WithoutEffect, body_of
 from minibuild.instructions.flags import Flags, no_flags
@@ -39,9 +39,7 @@ class From(WithoutEffect):
         flags = Flags.of(statement, {"platform": "word"})
         words = split_words(body_of(statement, "an image"))
         if len(words) not in (1, 3) or (len(words) == 3 and words[1].value.upper() != "AS"):
-            raise DockerfileError(
-                f"FROM wants an image, or an image AS name, got '{statement.body}'", span=words[-1].span
-            )
+            raise _malformed(statement.body, words)
         name = words[2] if len(words) == 3 else None
         if name is not None and not _STAGE_NAME.fullmatch(name.value.lower()):
             raise DockerfileError(
@@ -127,6 +125,19 @@ class Onbuild(WithoutEffect):
 
     def describe(self, _state: StageState) -> str:
         return ""
+
+
+def _malformed(body: Text, words: tuple[Text, ...]) -> DockerfileError:
+    image, second, *more = words
+    is_as = second.value.upper() == "AS"
+    at, hint = second, f"write FROM {image} AS {second}"
+    if comment := comment_hint(words):
+        hint = comment
+    elif is_as:
+        at, hint = (more[1], "a stage has one name") if more else (second, f"write FROM {image} {second} name")
+    elif more:
+        hint = f"write FROM {image} AS name"
+    return DockerfileError(f"FROM wants an image, or an image AS name, got '{body}'", span=at.span, hint=hint)
 
 
 def trigger_text(trigger: Statement) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from minibuild.errors import UsageError
+from minibuild.errors import UsageError, did_you_mean
 
 _PART = re.compile(r"[a-z0-9_.-]+")
 # containerd's normalisation of what people and uname call architectures: (architecture, variant).
@@ -24,6 +24,14 @@ _ARCHITECTURES: Mapping[str, tuple[str, str]] = {
     "ppc64el": ("ppc64le", ""),
     "loongarch64": ("loong64", ""),
 }
+# What an architecture alone may be; with its operating system, any will do. Source: containerd/platforms.
+_KNOWN_NAMES = (
+    "386 amd64 arm armbe arm64 arm64be ppc ppc64 ppc64le loong64 mips mipsle mips64 mips64le riscv riscv64 s390 s390x "
+    "sparc sparc64 wasm"
+)
+_KNOWN = frozenset(_KNOWN_NAMES.split())
+_FORM = "write os/architecture[/variant], such as linux/amd64"
+_SYSTEMS = ("linux", "windows", "darwin", "freebsd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +49,11 @@ class Platform:
         """``linux/arm/v7``, ``linux/amd64``, or an architecture alone; raises UsageError for anything else."""
         parts = text.lower().split("/")
         if not 1 <= len(parts) <= 3 or not all(_PART.fullmatch(part) for part in parts):
-            raise UsageError(f"{text!r} is no platform", hint="write os/architecture[/variant], such as linux/amd64")
+            raise UsageError(f"{text!r} is no platform", hint=_FORM)
         if len(parts) == 1:
-            parts = (
-                ["linux", *parts]
-                if parts[0] not in ("linux", "windows", "darwin", "freebsd")
-                else [*parts, cls.of_this_machine().architecture]
-            )
+            parts = [*parts, cls.of_this_machine().architecture] if parts[0] in _SYSTEMS else ["linux", *parts]
+            if _ARCHITECTURES.get(parts[1], (parts[1],))[0] not in _KNOWN:
+                raise UsageError(f"{text!r} is no platform", hint=did_you_mean(text, [*_SYSTEMS, *_KNOWN]) or _FORM)
         architecture, variant = _ARCHITECTURES.get(parts[1], (parts[1], ""))
         variant = parts[2] if len(parts) == 3 else variant
         if architecture == "arm" and not variant:

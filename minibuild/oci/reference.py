@@ -94,7 +94,7 @@ def _split_registry(text: str) -> tuple[str, str]:
 
 def _repository_hint(repository: str) -> str:
     if repository != repository.lower():
-        return f"repositories are lower case: {repository.lower()}"
+        return f"repositories are lower case: {repository.lower().removeprefix('library/')}"
     if re.fullmatch(r"[a-f0-9]{64}", repository.rpartition("/")[2]):
         return "64 hexadecimal digits are an image ID, not a name"
     return "a name is lower-case letters and digits, with '.', '_', '-' between them and '/' between its parts"

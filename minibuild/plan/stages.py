@@ -25,6 +25,7 @@ Lookup: TypeAlias = Callable[[str, Platform, Span], Image]
 """Finds the base image that FROM names, its variables replaced."""
 
 _SCRATCH = "scratch"
+_FROM_SCOPE = "FROM sees only ARGs above the first FROM: declare it there, or give it by --build-arg"
 
 
 def plan(dockerfile: Dockerfile, lookup: Lookup, options: Options) -> Plan:
@@ -181,7 +182,7 @@ class _Planner:
             raise DockerfileError(
                 f"FROM wants an image, got '{text}', which is empty",
                 span=text.span,
-                hint="FROM sees only ARGs above the first FROM: declare it there, or give it by --build-arg",
+                hint=_FROM_SCOPE,
             )
         if name.lower() in self.options.contexts:
             return FromImage(name.lower())
@@ -199,6 +200,10 @@ class _Planner:
         if text is None:
             return self.options.platform
         name = scope.expand(text)
+        if not name:
+            raise DockerfileError(
+                f"FROM --platform wants a platform, got '{text}', which is empty", span=text.span, hint=_FROM_SCOPE
+            )
         try:
             return Platform.parse(name)
         except UsageError as error:
@@ -279,7 +284,8 @@ def _check_reference(text: Text, name: str) -> None:
     try:
         Reference.parse(name)
     except UsageError as error:
-        raise DockerfileError(error.message, span=text.span, hint=error.hint) from None
+        hint = error.hint or (_FROM_SCOPE if "$" in text.value else "")
+        raise DockerfileError(error.message, span=text.span, hint=hint) from None
 
 
 def _place(finding: Finding) -> tuple[bool, str, int]:

@@ -124,7 +124,7 @@ REFUSED = {
     "a b": ("build wants [CONTEXT], got 'a' 'b'", "see minibuild build --help"),
     "--pull=perhaps": ("--pull wants true or false, got 'perhaps'", ""),
     "--build-arg =x": ("--build-arg wants KEY[=VALUE], got '=x'", ""),
-    "-t Upper": ("'Upper' is no image reference", "repositories are lower case: library/upper"),
+    "-t Upper": ("'Upper' is no image reference", "repositories are lower case: upper"),
     "--platform a,b": (
         "--platform 'a,b' names several platforms, which is not supported yet",
         "take one after the other",

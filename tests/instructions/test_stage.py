@@ -25,7 +25,7 @@ def test_from_has_an_image_a_name_and_a_platform() -> None:
     [
         ("FROM", "FROM"),
         ("FROM a b", "b"),
-        ("FROM a b c", "c"),
+        ("FROM a b c", "b"),
         ("FROM a AS b c", "c"),
         ("FROM a AS 1x", "1x"),
         ("FROM a AS b/c", "b/c"),
