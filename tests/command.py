@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import minibuild
+from tests.accounts import PlainUser
 from tests.daemons import Registry
 
 
@@ -72,18 +73,30 @@ class Minibuild:
         """The same, started through another program."""
         return replace(self, prefix=words)
 
-    def as_plain_user(self, *prefix: str) -> Minibuild:
-        """The same, as ``nobody`` without any capability; the caller lets it write where it must.
+    def at(self, root: Path) -> Minibuild:
+        """The same with another store."""
+        return replace(self, root=root)
+
+    def as_nobody(self, *prefix: str) -> Minibuild:
+        """The same, as ``nobody`` without any capability; the caller lets it write where it must."""
+        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--no-new-privs"]
+        return self._as([*user, "env"], prefix).with_variables(HOME="/nonexistent")
+
+    def as_user(self, user: PlainUser, home: Path, *prefix: str) -> Minibuild:
+        """The same, as a user with a home, started through what a login would give it."""
+        words = ["setpriv", f"--reuid={user.uid}", f"--regid={user.uid}", "--clear-groups", "env"]
+        return self._as(words, prefix).with_variables(HOME=str(home), XDG_RUNTIME_DIR=str(home), USER=user.name)
+
+    def _as(self, user: Sequence[str], prefix: Sequence[str]) -> Minibuild:
+        """The same through these words, which end with ``env``: setpriv starts its program while it may still do
+        everything.
 
         An interpreter in root's home is out of a plain user's reach: the system's one takes its place then, with our
         libraries.
         """
-        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--no-new-privs"]
-        # setpriv starts its program while it may still do everything: env is the first that may not.
-        user.append("env")
         reachable = subprocess.run([*user, sys.executable, "-c", "import json"], capture_output=True).returncode == 0
         libraries = [str(Path(minibuild.__file__).parent.parent), sysconfig.get_path("purelib")]
-        plain = self.with_variables(HOME="/nonexistent")
+        plain = self
         if not reachable:
             plain = replace(plain, interpreter="/usr/bin/python3").with_variables(PYTHONPATH=":".join(libraries))
         return plain.with_prefix(*user, *prefix)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 
+from tests.accounts import PlainUser, plain_user
 from tests.bases import BaseImage
 from tests.command import Minibuild
 from tests.daemons import Registry
+from tests.machine import require
 
 Project: TypeAlias = Callable[[Mapping[str, str]], Path]
 
@@ -33,3 +36,18 @@ def project(tmp_path: Path) -> Project:
         return root
 
     return write
+
+
+@pytest.fixture(scope="session")
+def account(shared_directory: Path) -> Iterator[PlainUser]:
+    """A plain user of this machine, who may have a user namespace of many ids."""
+    require("useradd", "usermod", "userdel", "newuidmap", "setpriv", root=True)
+    with plain_user(f"minibuild-{os.getpid()}", shared_directory / "accounts.lock") as user:
+        yield user
+
+
+@pytest.fixture
+def plain(builder: Minibuild, account: PlainUser, tmp_path: Path) -> Minibuild:
+    """minibuild as that user, with a home and a store of its own."""
+    home = account.own_directory(tmp_path / "home")
+    return builder.at(home / "store").as_user(account, home)

@@ -237,4 +237,4 @@ def nobodys(builder: Minibuild, project: Path) -> Minibuild:
             directory.chmod(directory.stat().st_mode | 0o011)
     builder.root.mkdir(exist_ok=True)
     os.chown(builder.root, 65534, 65534)
-    return builder.as_plain_user()
+    return builder.as_nobody()

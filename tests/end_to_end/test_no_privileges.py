@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.accounts import let_in
 from tests.bases import BaseImage
 from tests.command import Minibuild
 from tests.daemons import Dockerd, Registry
@@ -47,13 +48,10 @@ def sandboxed(manner: str) -> tuple[str, ...]:
 def plain(minibuild: Minibuild, registry: Registry, tmp_path: Path) -> Minibuild:
     """minibuild as ``nobody``, killed at the first namespace or mount; its store and the project are nobody's own."""
     require("setpriv", root=True)
-    for directory in (tmp_path, *tmp_path.parents):
-        # pytest keeps its directories to their owner.
-        if not directory.stat().st_mode & 0o001:
-            directory.chmod(directory.stat().st_mode | 0o011)
+    let_in(tmp_path)
     minibuild.root.mkdir()
     os.chown(minibuild.root, 65534, 65534)
-    return minibuild.with_mirror(registry).as_plain_user(*sandboxed("kill"))
+    return minibuild.with_mirror(registry).as_nobody(*sandboxed("kill"))
 
 
 @pytest.fixture
@@ -101,7 +99,7 @@ def test_it_writes_a_directory_and_an_oci_layout(plain: Minibuild, project: Path
 @pytest.mark.usefixtures("busybox_base")
 def test_a_run_has_no_runtime_there_which_is_said(plain: Minibuild, project: Path) -> None:
     (project / "Dockerfile").write_text("FROM busybox\nRUN true\n")
-    done = plain.as_plain_user(*sandboxed("refuse"))("build", project)
+    done = plain.as_nobody(*sandboxed("refuse"))("build", project)
     assert done.returncode == 6, done.stderr
     assert "Dockerfile:2:1" in done.stderr
     assert "operation not permitted" in done.stderr.lower()
