@@ -10,15 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from minibuild.build.accounts import accounts_of
-from minibuild.build.bases import Bases
 from minibuild.build.context import DirectoryContext
 from minibuild.build.epoch import dated
 from minibuild.build.explaining import NEVER_DONE, explain
 from minibuild.build.fetching import Fetcher
+from minibuild.build.glance import Glance, NothingFetched, NotKnown
 from minibuild.build.inputs import open_inputs
 from minibuild.build.journal import Journal
 from minibuild.build.lookup import Found, Lookup, key_after, keyed, place_of, stages_awaited, stands_alone
-from minibuild.build.matching import FileTree
 from minibuild.build.named import open_contexts
 from minibuild.build.origins import Origins
 from minibuild.build.places import access_of
@@ -28,16 +27,15 @@ from minibuild.checks import check
 from minibuild.dockerfile.statements import Dockerfile
 from minibuild.errors import ImageError, MinibuildError, UsageError
 from minibuild.events import silent
-from minibuild.instructions.effects import FromImage, FromStage, Origin, SourceRepository, SourceUrl
+from minibuild.instructions.effects import FromImage, FromStage, Origin
 from minibuild.layers.index import Index
 from minibuild.layers.tree import Tree
-from minibuild.oci import Image, Layer, Platform
+from minibuild.oci import Image, Layer
 from minibuild.plan import Plan, Stage, Step, plan
 from minibuild.plan.keys import typed
 from minibuild.plan.reading import read
 from minibuild.plan.steps import stages_copied_from
 from minibuild.runtimes.base import Cancellation
-from minibuild.source import Span
 from minibuild.store import Record, Store
 
 Outcome: TypeAlias = Literal["cached", "runs", "perhaps", "fails"]
@@ -66,39 +64,6 @@ class Forecast:
     built: frozenset[int]
 
 
-class NotKnown(Exception):
-    """What a step's key depends on isn't there yet; the text says what that is."""
-
-
-@dataclass
-class Glance(Bases):
-    """Images that are only looked at. ``missing`` are those that can't be had, and why."""
-
-    brings: bool = False
-    missing: dict[str, str] = field(default_factory=dict)
-
-    def lookup(self, words: str, platform: Platform, span: Span | None = None) -> Image:
-        """The image that words name; raises NotKnown where there is none."""
-        try:
-            return super().lookup(words, platform, span)
-        except ImageError as error:
-            self.missing[words] = error.message
-            raise NotKnown(f"depends on an image that isn't there: {error.message}") from error
-
-    def lookup_or_scratch(self, words: str, platform: Platform, span: Span) -> Image:
-        """For a plan, which goes on with an empty image in the place of one that can't be had."""
-        try:
-            return self.lookup(words, platform, span)
-        except NotKnown:
-            return Image.scratch(platform)
-
-
-class _NothingFetched(Fetcher):
-    def fetch(self, source: SourceUrl | SourceRepository) -> tuple[FileTree, str]:
-        """Asks nobody."""
-        raise NotKnown(f"depends on what {source.url if isinstance(source, SourceUrl) else source.words} holds")
-
-
 def predict(request: BuildRequest, store: Store, cancellation: Cancellation) -> tuple[Plan, Forecast]:
     """The plan of a build, and what becomes of its steps. ``store`` is only read, and of images only manifests are
     fetched.
@@ -109,7 +74,7 @@ def predict(request: BuildRequest, store: Store, cancellation: Cancellation) -> 
     access = replace(access_of(request, store.scratch, journal, cancellation), scratch=None)
     with open_inputs(request.context, request.dockerfile, access) as inputs:
         dockerfile = read(inputs.source)
-        request = _dated(request, dockerfile, inputs.context, _NothingFetched(store, {}, cancellation, journal))
+        request = _dated(request, dockerfile, inputs.context, NothingFetched(store, {}, cancellation, journal))
         bases = Glance(
             store,
             journal,
@@ -225,7 +190,7 @@ class Predictor:
             tree_of=lambda image: self.tree_of(image.layers),
         )
         fetcher = self.origins.fetcher
-        self.origins.fetcher = _NothingFetched(self.store, {}, fetcher.cancellation, fetcher.journal)
+        self.origins.fetcher = NothingFetched(self.store, {}, fetcher.cancellation, fetcher.journal)
         self.lookup = Lookup(self.origins, self.request.surroundings, self._has_a_name)
 
     def forecast(self) -> Forecast:
