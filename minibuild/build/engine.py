@@ -18,6 +18,7 @@ from minibuild.build.fetching import Fetcher
 from minibuild.build.inner import NeedsNamespace, Work, perform_as_root
 from minibuild.build.inputs import Access, Inputs, open_inputs
 from minibuild.build.journal import Activity, Journal
+from minibuild.build.leaks import Leaks
 from minibuild.build.lookup import Lookup
 from minibuild.build.mounting import Mounting
 from minibuild.build.named import open_contexts
@@ -279,7 +280,8 @@ class Engine:
                     activity.output,
                     self.stop,
                 )
-            return workspace.commit(chain).changes
+            leaks = Leaks(mounted.secrets, step.statement.span, self.journal.warn)
+            return leaks.watching(workspace.commit(chain).changes)
 
 
 def rfc3339(seconds: float) -> str:

@@ -47,15 +47,18 @@ Layers: TypeAlias = Callable[[Origin], Sequence[ChainedLayer]]
 
 @dataclass
 class Mounted:
-    """What stands around a process: its mounts, the variables that come with them, what its output must not show."""
+    """What stands around a process: its mounts, the variables that come with them, and the values of its secrets by
+    their ids, which its output must not show.
+    """
 
     mounts: list[Mount | Tmpfs] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
-    secrets: list[str] = field(default_factory=list)
+    secrets: dict[str, bytes] = field(default_factory=dict)
 
     def masking(self, output: OutputLine) -> OutputLine:
         """The output with three stars in place of what is secret."""
-        hidden = sorted({line for secret in self.secrets for line in secret.splitlines()}, key=len, reverse=True)
+        texts = (secret.decode("utf-8", "replace") for secret in self.secrets.values())
+        hidden = sorted({line for text in texts for line in text.splitlines()}, key=len, reverse=True)
         hidden = [line for line in hidden if len(line.strip()) >= _SHORTEST]
         if not hidden:
             return output
@@ -205,7 +208,7 @@ class _Mounting:
                 )
             return
         value = secret.read(mount.id)
-        self.made.secrets.append(value.decode("utf-8", "replace"))
+        self.made.secrets[mount.id] = value
         if mount.variable:
             if b"\0" in value:
                 raise UsageError(f"secret {mount.id} has a zero byte, so it can't be a variable")
