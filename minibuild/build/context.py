@@ -98,17 +98,30 @@ class DirectoryContext:
         return "sha256:" + sha256.hexdigest()
 
     def explain_absence(self, path: str) -> str:
-        """A hint on why a path isn't there: ignored by which line, or what is there that is called alike."""
+        """A hint on why a path isn't there: ignored by which line, leading where, or what is there that is called
+        alike.
+        """
         if self.emptiness:
             return self.emptiness
+        above, _, name = path.rpartition("/")
+        parent = self._resolve(above, follow=True)
+        if parent is None or not os.path.isdir(self._at(parent)):
+            return self.explain_absence(above) if above else ""
+        if not self._is_visible(parent):
+            return self._explain_presence(parent)
+        if os.path.lexists(self._at(f"{parent}/{name}" if parent else name)):
+            return self._explain_presence(f"{parent}/{name}" if parent else name)
+        return near(above, name, [entry.name for entry in self.children(parent)])
+
+    def _explain_presence(self, path: str) -> str:
+        """Why what stands at a path can't be copied."""
         line = self.ignore.deciding_line(path)
-        if line is not None and self.ignore.excludes(path) and os.path.lexists(self._at(path)):
+        if line is not None and not self._is_visible(path):
             source = self.ignore.source
             return f"{source.name} line {line} ({source.line(line).strip()}) leaves it out"
-        parent, _, name = path.rpartition("/")
-        if not os.path.isdir(self._at(parent)):
-            return self.explain_absence(parent) if parent else ""
-        return near(parent, name, _names(self._at(parent)))
+        if os.path.islink(self._at(path)):
+            return f"it is a symlink to {os.readlink(self._at(path))!r}, which leads to nothing in the context"
+        return ""
 
     def _at(self, path: str) -> str:
         # Text, not Path: a context may have 50,000 files, and a Path takes ten times as long to make.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from minibuild.build.context import DirectoryContext
 from minibuild.build.filtering import content_of, matched_in
 from minibuild.build.ignore import IgnoreFile
 from minibuild.build.matching import FileTree, Match, has_wildcards, is_pattern
@@ -16,7 +17,6 @@ from minibuild.errors import ContextError, Finding, blame
 from minibuild.instructions.effects import (
     CopyFiles,
     CopySource,
-    FromContext,
     SourcePath,
     SourceRepository,
     SourceUrl,
@@ -147,7 +147,7 @@ class _Selection:
             return
         if has_wildcards(pattern):
             self.report(Finding("NoMatch", f"{pattern} matches nothing, so nothing is copied", source.span))
-        elif source.is_clamped and isinstance(self.effect.origin, FromContext):
+        elif source.is_clamped and isinstance(self.tree, DirectoryContext):
             raise ContextError(
                 f"{source.span.text if source.span else pattern} is outside the context",
                 hint="name the directory: --build-context NAME=DIRECTORY and COPY --from=NAME, or build from above it",

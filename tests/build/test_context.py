@@ -81,6 +81,27 @@ def test_what_is_absent_is_explained_by_a_neighbour_of_other_case(tmp_path: Path
     )
 
 
+def test_a_path_below_what_is_ignored_is_explained_by_that(tmp_path: Path) -> None:
+    context = ignoring(tree(tmp_path, "src/app.py"), "src\n")
+    assert context.explain_absence("src/absent.py") == ".dockerignore line 1 (src) leaves it out"
+
+
+def test_what_is_ignored_is_not_proposed(tmp_path: Path) -> None:
+    assert ignoring(tree(tmp_path, "app.py"), "*.py\n").explain_absence("app.pz") == ""
+
+
+def test_a_link_that_leads_out_is_explained_and_not_followed(tmp_path: Path) -> None:
+    root = tree(tmp_path / "context", "a")
+    (tree(tmp_path / "outside", "secret") / "link").touch()
+    (root / "file").symlink_to(tmp_path / "outside" / "secret")
+    (root / "directory").symlink_to(tmp_path / "outside")
+    context = DirectoryContext(root)
+    assert [context.find(path) for path in ("file", "directory/secret")] == [None, None]
+    leads = "which leads to nothing in the context"
+    assert context.explain_absence("file") == f"it is a symlink to '{tmp_path}/outside/secret', {leads}"
+    assert context.explain_absence("directory/sekret") == f"it is a symlink to '{tmp_path}/outside', {leads}"
+
+
 def test_names_that_are_no_unicode_are_copied_as_they_are(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9")).write_text("x")
     assert paths(DirectoryContext(tmp_path)) == [os.fsdecode(b"caf\xe9")]
