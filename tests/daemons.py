@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -10,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +46,18 @@ class Dockerd:
 
 
 @dataclass(frozen=True)
+class Pushed:
+    """An image in a registry, as skopeo sees it: digests of manifest, configuration and layers, the layers' types."""
+
+    digest: str
+    config_digest: str
+    layers: tuple[str, ...]
+    layer_types: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Registry:
-    """An anonymous registry over http; ``host`` is ``localhost:PORT``."""
+    """A registry over http; ``host`` is ``localhost:PORT``."""
 
     host: str
 
@@ -55,6 +66,19 @@ class Registry:
         source = f"oci:{image}" if image.is_dir() else f"docker-archive:{image}"
         self.copy(source, f"docker://{self.host}/{name}")
         return f"{self.host}/{name}"
+
+    def inspect(self, name: str) -> Pushed:
+        """What is there under ``host/repository:tag``."""
+        command = ["skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{name}"]
+        raw = _checked(subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)).stdout
+        manifest = json.loads(raw)
+        layers = manifest["layers"]
+        return Pushed(
+            f"sha256:{hashlib.sha256(raw.encode()).hexdigest()}",
+            manifest["config"]["digest"],
+            tuple(layer["digest"] for layer in layers),
+            tuple(layer["mediaType"] for layer in layers),
+        )
 
     def copy(self, source: str, target: str) -> None:
         """``skopeo copy`` between any two places, no TLS asked of them."""
@@ -90,8 +114,10 @@ def dockerd(base: Path) -> Iterator[Dockerd]:
 
 
 @contextmanager
-def registry(base: Path) -> Iterator[Registry]:
-    """A registry on a free port of loopback, with its blobs below ``base``; shared like the daemon."""
+def registry(base: Path, auth: Mapping[str, object] | None = None) -> Iterator[Registry]:
+    """A registry on a free port of loopback, with its blobs below ``base``; shared like the daemon. ``auth`` says in
+    its configuration's words whom it lets in, None everybody.
+    """
     place = base / "registry"
     place.mkdir(parents=True, exist_ok=True)
     settings = {
@@ -99,6 +125,7 @@ def registry(base: Path) -> Iterator[Registry]:
         "log": {"level": "info"},
         "storage": {"filesystem": {"rootdirectory": f"{place}/data"}, "delete": {"enabled": True}},
         "http": {"addr": "localhost:0"},
+        **({"auth": auth} if auth else {}),
     }
     # YAML is a superset of JSON.
     (place / "config.yml").write_text(json.dumps(settings))

@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "build": ("build", "Build an image from a Dockerfile (the default: `minibuild .`)"),
         "check": ("check", "Tell what to mend in a Dockerfile, without building it"),
         "pull": ("pull", "Fetch an image from a registry into the store"),
+        "push": ("push", "Put images of the store into registries"),
         "images": ("images", "List the images in the store"),
         "inspect": ("inspect", "Show all that is known of images, as JSON or by a template"),
         "history": ("history", "Show the steps that made an image"),

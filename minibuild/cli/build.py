@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from minibuild.build.request import BuildRequest, BuildResult, Target
@@ -20,7 +21,7 @@ from minibuild.cli.signals import interruptible
 from minibuild.cli.surroundings import surroundings_of
 from minibuild.cli.units import human_size
 from minibuild.errors import ContextError, UsageError, did_you_mean
-from minibuild.oci import Platform, Reference
+from minibuild.oci import Image, Platform, Reference
 
 
 def parser(environment: Mapping[str, str]) -> Parser:
@@ -34,8 +35,11 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     check_machinery(arguments)
     outputs = outputs_of(arguments)
     check_outputs(outputs, quiet=arguments.quiet, terminal=session.output.isatty())
+    pushed: dict[int, Image] = {}
     for output in outputs:
         _check_target("--output …,target=", output.target, request.target)
+        if output.type == "registry" and not (output.names or request.tags or request.stage_tags):
+            raise UsageError("nothing says where to push to", hint="name it: -t REGISTRY/REPOSITORY:TAG")
     display = choose("quiet" if arguments.quiet else arguments.progress, session.errors, session.environment)
     if not arguments.quiet:
         for note in getattr(arguments, "notes", ()):
@@ -49,7 +53,10 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
             result = build(request, store, exports.progress, cancellation)
         for output in outputs:
             target = target_of(output, result)
-            exports.export(output, target.image, target.tags)
+            exported = exports.export(output, target.image, target.tags)
+            if output.type == "registry":
+                pushed[target.index] = exported
+    result = as_pushed(result, pushed)
     _write_files(arguments, result)
     if arguments.quiet:
         session.print("\n".join(target.image.id for target in result.targets))
@@ -90,9 +97,18 @@ def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
 
 
 def outputs_of(arguments: argparse.Namespace) -> tuple[Output, ...]:
-    """The places that ``-o`` and ``--load`` name, each once."""
+    """The places that ``-o``, ``--push`` and ``--load`` name, each once."""
     outputs = [parse_output(word) for word in arguments.output]
+    outputs += [parse_output("type=registry")] if arguments.push else []
     return tuple(dict.fromkeys([*outputs, *([Output("docker")] if arguments.load else [])]))
+
+
+def as_pushed(result: BuildResult, pushed: Mapping[int, Image]) -> BuildResult:
+    """The result with the images as registries have them, by their targets' indices: layers compressed there give a
+    manifest of another digest.
+    """
+    targets = tuple(replace(target, image=pushed.get(target.index, target.image)) for target in result.targets)
+    return replace(result, image=targets[-1].image, targets=targets)
 
 
 def target_of(output: Output, result: BuildResult) -> Target:

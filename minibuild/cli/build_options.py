@@ -8,7 +8,6 @@ from minibuild.cli.options import add_machinery, add_mirrors, add_platform, add_
 from minibuild.cli.parser import Noted, Pairs, Parser, Refused, RefusedUnless
 from minibuild.cli.surroundings import add_surroundings
 
-_SKOPEO = "write an archive with -o type=oci,dest=FILE and push it: skopeo copy oci-archive:FILE docker://NAME"
 _LOCAL_CACHE = "the store is the cache: keep --root DIR between builds"
 _LIMITS = "limit the whole build from outside: systemd-run --scope -p MemoryMax=2G minibuild …"
 
@@ -30,7 +29,6 @@ REFUSED: Mapping[str, str] = {
     "--cpuset-mems": _LIMITS,
 }
 REFUSED_SWITCHES: Mapping[str, str] = {
-    "--push": _SKOPEO,
     "--squash": "use several stages, and COPY --from the files you want to keep",
     "--check": "say `minibuild check`",
 }
@@ -107,13 +105,15 @@ def _add_result(parser: Parser) -> None:
         metavar="PLACE",
         help="where it goes, besides the store; DIR or type=local,dest=DIR: its files; - or type=tar,dest=FILE: the "
         "same as a tar; type=docker,dest=FILE or type=oci,dest=FILE: an archive for `docker load`; "
-        "type=docker: the daemon; …,target=STAGE: of one of several targets; repeatable",
+        "type=docker: the daemon; type=registry: the registry of its name; …,target=STAGE: of one of several targets; "
+        "repeatable",
     )
     add(
         "--load",
         action="store_true",
         help="hand the result to the docker daemon (DOCKER_HOST): the same as -o type=docker",
     )
+    add("--push", action="store_true", help="put the result into the registries of its names: -o type=registry")
     add("-q", "--quiet", action="store_true", help="print the image ID alone, on standard output")
     add("--iidfile", metavar="FILE", help="write the image ID there")
     add("--metadata-file", metavar="FILE", help="write digests and names there, as JSON")

@@ -30,21 +30,26 @@ class Exports:
             self._last = max(self._last, event.activity)
         self._display(event)
 
-    def export(self, output: Output, image: Image, tags: Sequence[Reference]) -> None:
-        """Writes the image to one place; an ``image`` is a name in the store and nothing to write."""
+    def export(self, output: Output, image: Image, tags: Sequence[Reference]) -> Image:
+        """Writes the image to one place, and answers it as it is there; an ``image`` is a name in the store and
+        nothing to write.
+        """
         names = tuple(map(Reference.parse, output.names)) or tuple(tags)
         if output.type == "image":
             for name in names:
                 self._store.images.tag(name, image)
-            return
+            return image
         before = self._last
 
         def counted_on(event: Event) -> None:
             self.progress(event if isinstance(event, Warned) else replace(event, activity=event.activity + before))
 
         exporter = exporter_of(output, self._session)
-        with Journal(counted_on).activity(f"exporting to {_place(output)}") as activity:
+        with Journal(counted_on).activity(f"exporting to {_place(output, names)}") as activity:
+            if output.compression:
+                image = self._store.repacked(image, output.compression, force=output.forces_compression)
             exporter.export(image, names, self._store, activity.progress)
+        return image
 
 
 def exporter_of(output: Output, session: Session) -> Exporter:
@@ -55,7 +60,9 @@ def exporter_of(output: Output, session: Session) -> Exporter:
     return open_exporter(output.type, place)
 
 
-def _place(output: Output) -> str:
+def _place(output: Output, names: Sequence[Reference]) -> str:
+    if output.type == "registry":
+        return ", ".join(name.familiar() for name in names)
     if output.type == "docker" and not output.destination:
         return "the docker daemon"
     where = "standard output" if output.destination == STDOUT else output.destination

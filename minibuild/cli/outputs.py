@@ -6,35 +6,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from minibuild.errors import UsageError, did_you_mean
 
+if TYPE_CHECKING:
+    from minibuild.layers.compressing import Compression
+
 STDOUT = "-"
+_COMPRESSION = ("compression", "compression-level", "force-compression")
 # Of each type: the attributes we take. "dest" is asked for where it stands first.
 _ATTRIBUTES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "docker": ("dest", "name"),
-        "image": ("name",),
+        "docker": ("dest", "name", *_COMPRESSION),
+        "image": ("name", "push", *_COMPRESSION),
         "local": ("dest",),
-        "oci": ("dest", "name", "tar"),
+        "oci": ("dest", "name", "tar", *_COMPRESSION),
+        "registry": ("name", *_COMPRESSION),
         "tar": ("dest",),
     }
 )
 _LATER = (
-    *("attestation-inline", "compression", "compression-level", "dangling-name-prefix", "force-compression", "mode"),
-    *(
-        "name-canonical",
-        "oci-artifact",
-        "oci-mediatypes",
-        "platform-split",
-        "push",
-        "push-by-digest",
-        "store",
-        "unpack",
-    ),
-    *("registry.insecure", "rewrite-timestamp"),
+    *("attestation-inline", "dangling-name-prefix", "mode", "name-canonical", "oci-artifact", "oci-mediatypes"),
+    *("platform-split", "push-by-digest", "registry.insecure", "rewrite-timestamp", "store", "unpack"),
 )
-_PUSH = "write an archive with -o type=oci,dest=FILE and push it: skopeo copy oci-archive:FILE docker://NAME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +37,8 @@ class Output:
     """One place. ``destination`` is a path, ``-`` for standard output, "" for none (the daemon, the store).
 
     ``names`` are the ``name=`` words; () takes the build's tags. ``directory``: an OCI layout not packed into a tar.
-    ``target`` is the stage whose result goes there, "" for the last of the build's targets.
+    ``target`` is the stage whose result goes there, "" for the last of the build's targets. ``compression``: None
+    leaves layers as they are, else those are compressed that aren't, or with ``forces_compression``, all.
     """
 
     type: str
@@ -50,6 +46,8 @@ class Output:
     names: tuple[str, ...] = ()
     directory: bool = False
     target: str = ""
+    compression: Compression | None = None
+    forces_compression: bool = False
 
     @property
     def is_file(self) -> bool:
@@ -66,14 +64,11 @@ def parse_output(word: str) -> Output:
         return Output("local", fields[0])
     attributes = dict(_attribute(word, text) for text in fields)
     kind = attributes.pop("type", "")
-    if kind == "registry" or attributes.get("push", "false") != "false":
-        raise UsageError(f"--output {word!r}: pushing is not supported yet", hint=_PUSH)
     if kind not in _ATTRIBUTES:
         hint = did_you_mean(kind, list(_ATTRIBUTES)) or f"choose from {', '.join(_ATTRIBUTES)}"
         raise UsageError(
             f"--output {word!r} has {kind!r} for a type" if kind else f"--output {word!r} has no type", hint=hint
         )
-    attributes.pop("push", None)
     _refuse_unknown(word, kind, attributes)
     return _output(word, kind, attributes)
 
@@ -134,13 +129,37 @@ def _refuse_unknown(word: str, kind: str, attributes: Mapping[str, str]) -> None
 
 def _output(word: str, kind: str, attributes: Mapping[str, str]) -> Output:
     destination = attributes.get("dest", "")
-    tar = attributes.get("tar", "true").lower()
-    if tar not in ("true", "false", "1", "0"):
-        raise UsageError(f"--output {word!r} has {tar!r} for tar, wanted true or false")
-    directory = tar in ("false", "0")
+    directory = not _claim(word, attributes, "tar", "true")
+    if _claim(word, attributes, "push", "false"):
+        kind = "registry"
     if (kind == "local" or directory) and destination in ("", STDOUT):
         raise UsageError(f"--output {word!r} wants a directory: dest=DIR")
     if kind in ("oci", "tar") and not destination:
         destination = STDOUT
     names = tuple(name.strip() for name in attributes.get("name", "").split(",") if name.strip())
-    return Output(kind, destination, names, directory, attributes.get("target", ""))
+    forces = _claim(word, attributes, "force-compression", "false")
+    compression = _compression(word, attributes, "gzip" if kind == "registry" else "")
+    return Output(kind, destination, names, directory, attributes.get("target", ""), compression, forces)
+
+
+def _claim(word: str, attributes: Mapping[str, str], key: str, usual: str) -> bool:
+    value = attributes.get(key, usual).lower()
+    if value not in ("true", "false", "1", "0"):
+        raise UsageError(f"--output {word!r} has {value!r} for {key}, wanted true or false")
+    return value in ("true", "1")
+
+
+def _compression(word: str, attributes: Mapping[str, str], usual: str) -> Compression | None:
+    from minibuild.layers.compressing import FORMS, Compression
+
+    form, level = attributes.get("compression", usual), attributes.get("compression-level", "")
+    if form and form not in FORMS:
+        hint = did_you_mean(form, list(FORMS)) or f"choose from {', '.join(FORMS)}"
+        raise UsageError(f"--output {word!r} has {form!r} for a compression", hint=hint)
+    if not level:
+        return Compression(form) if form else None
+    form = form or "gzip"
+    if not level.isdecimal() or int(level) not in FORMS[form].levels:
+        levels = FORMS[form].levels
+        raise UsageError(f"--output {word!r} has {level!r} for a level, {form} has {levels[0]} to {levels[-1]}")
+    return Compression(form, int(level))

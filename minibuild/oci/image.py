@@ -141,6 +141,15 @@ class Image:
         renamed = tuple(Layer(new, old.diff_id) for new, old in zip(descriptors, layers, strict=True))
         return cls(config, renamed, raw_config, encode_json(manifest))
 
+    def with_layers(self, layers: Sequence[Layer]) -> Image:
+        """The same image, its layers in other forms: the configuration, and so the ID, stays to the byte."""
+        if tuple(layers) == self.layers:
+            return self
+        composed = Image.compose(self.config, layers)
+        manifest = json.loads(composed.raw_manifest)
+        manifest["config"] = Descriptor(MediaType.CONFIG, self.id, len(self.raw_config)).encode()
+        return replace(composed, config=self.config, raw_config=self.raw_config, raw_manifest=encode_json(manifest))
+
     @classmethod
     def scratch(cls, platform: Platform) -> Image:
         """The empty image that ``FROM scratch`` starts with."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from minibuild.layers.index import Index
 
 _BLOCK = 1 << 20
+# Small layers, for which it is worth it: each layer is compressed on all processors by itself.
+_COMPRESSORS = 4
 _ELSEWHERE = "choose another with --root or MINIBUILD_ROOT"
 
 
@@ -153,6 +155,25 @@ class Store:
                 return known
             with self.stream_tar(layer) as tar:
                 return twins.make(tar, layer.diff_id, compression)
+
+    def repacked(self, image: Image, compression: Compression, *, force: bool = False) -> Image:
+        """The image with its layers in another form, as ``compressed`` gives them, several at once; it is kept."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(_COMPRESSORS, thread_name_prefix="compress") as pool:
+            layers = pool.map(lambda layer: self.compressed(layer, compression, force=force), image.layers)
+            repacked = image.with_layers(tuple(layers))
+        self.put_image(repacked)
+        return repacked
+
+    def homes(self, registry: str) -> Mapping[Digest, Sequence[str]]:
+        """The repositories of a registry that are likely to have a blob, by blobs: so the names of images tell."""
+        homes: dict[Digest, list[str]] = {}
+        for reference, image in self.images.list():
+            if reference and reference.registry == registry:
+                for layer in image.layers:
+                    homes.setdefault(layer.descriptor.digest, []).append(reference.repository)
+        return homes
 
     def index(self, layer: Layer) -> Index:
         """The table of a layer's entries; read from the blob once, then kept."""

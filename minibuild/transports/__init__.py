@@ -1,9 +1,10 @@
 """Where images come from and where they go; each file reads and writes one kind of place.
 
-``base`` the protocols; ``registry``; ``oci_layout`` directories; ``docker_archive`` tars of images, of Docker's form
-and OCI's; ``docker_daemon``; ``local`` and ``tar``, an image's tree without its configuration. Beneath them:
-``archive`` the bytes of an image archive, ``layout`` images in an OCI layout, ``files`` an archive's or a directory's,
-``merging`` layers → one tree, ``outfile`` whole or not at all. A new place is one file and one line in a table here.
+``base`` the protocols; ``registry`` reads, ``pushing`` writes; ``oci_layout`` directories; ``docker_archive`` tars of
+images, of Docker's form and OCI's; ``docker_daemon``; ``local`` and ``tar``, an image's tree without its configuration.
+Beneath them: ``transfers`` many blobs at once, ``archive`` the bytes of an image archive, ``layout`` images in an OCI
+layout, ``files`` an archive's or a directory's, ``merging`` layers → one tree, ``outfile`` whole or not at all. A new
+place is one file and one line in a table here.
 May import ``source`` to ``store``.
 """
 
@@ -64,6 +65,12 @@ def _oci(place: Place) -> Exporter:
     return OciLayout(place.directory)
 
 
+def _registry(place: Place) -> Exporter:
+    from minibuild.transports.pushing import Pushing
+
+    return Pushing(place.environment)
+
+
 def _local(place: Place) -> Exporter:
     from minibuild.transports.local import LocalDirectory
 
@@ -81,6 +88,7 @@ TABLE: Mapping[str, Callable[[Place], Exporter]] = {
     "docker": _docker,
     "local": _local,
     "oci": _oci,
+    "registry": _registry,
     "tar": _tar,
 }
 

@@ -5,12 +5,12 @@ What a transport tells of its progress (``Transferred``) is of activity 0: whoev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import BinaryIO, Protocol
 
 from minibuild.events import Progress
 from minibuild.layers.index import Index
-from minibuild.oci import Descriptor, Image, Layer, Platform, Reference
+from minibuild.oci import Descriptor, Digest, Image, Layer, Platform, Reference
 
 
 class ImageSource(Protocol):
@@ -36,6 +36,9 @@ class LayerContents(Protocol):
 
     def index(self, layer: Layer) -> Index:
         """The table of a layer's entries."""
+
+    def homes(self, registry: str) -> Mapping[Digest, Sequence[str]]:
+        """The repositories of a registry that are likely to have a blob, by blobs."""
 
 
 class Exporter(Protocol):

@@ -15,14 +15,13 @@ from any other, ends all transfers at once and leaves nothing half-written behin
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self
 
 from minibuild.errors import ImageError
-from minibuild.events import Progress, Transferred
+from minibuild.events import Progress
 from minibuild.oci import Descriptor, Digest, Image, MediaType, Platform, Reference
 from minibuild.oci.image import parse_manifest
 from minibuild.oci.index import choose, parse_index
@@ -30,14 +29,12 @@ from minibuild.registry.client import Client
 from minibuild.registry.endpoints import Mirrors
 from minibuild.registry.failures import printable
 from minibuild.registry.session import USUAL_PATIENCE, Patience
+from minibuild.transports.transfers import Abandoned, Transfer, move
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
+    from minibuild.registry.destination import Destination
     from minibuild.registry.download import Download
 
-_THREADS = 4
-_REPORT_S = 0.1
 # Overlayfs takes 500 layers, Docker 127: a longer list is an attack or an accident.
 _MOST_LAYERS = 1000
 # The last four are what old registries called configurations: github.com/docker/distribution/issues/1621.
@@ -114,22 +111,17 @@ class Registry:
         Progress is told from the calling thread, a few times a second for each layer, by the layers' short digests.
         """
         missing = {layer.descriptor.digest: layer.descriptor for layer in image.layers}
-        fetches = [_Fetch(descriptor) for descriptor in missing.values() if not blobs.has(descriptor)]
-        if not fetches:
-            return
-        from concurrent.futures import ThreadPoolExecutor
+        fetches = [Transfer(descriptor) for descriptor in missing.values() if not blobs.has(descriptor)]
+        move(
+            fetches,
+            lambda fetch: self._fetch(fetch, blobs),
+            lambda fetch: progress(fetch.event(activity)),
+            self.cancel,
+        )
 
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="fetch") as pool:
-            try:
-                futures = [pool.submit(self._fetch, fetch, blobs) for fetch in fetches]
-                _watch(futures, fetches, lambda fetch: progress(fetch.event(activity)))
-            except BaseException as error:
-                pool.shutdown(wait=False, cancel_futures=True)
-                for fetch in fetches:
-                    fetch.abandoned = True
-                if not isinstance(error, Exception):
-                    self.cancel()
-                raise
+    def destination(self, reference: Reference) -> Destination:
+        """Where the images of a repository go to."""
+        return self._client.destination(reference)
 
     def cancel(self) -> None:
         """Ends what is under way in all threads, there and in every later call: they raise KeyboardInterrupt."""
@@ -155,49 +147,18 @@ class Registry:
             raise ImageError(f"its manifest {chosen.digest} has {len(raw)} bytes, the index says {chosen.size}")
         return raw
 
-    def _fetch(self, fetch: _Fetch, blobs: Blobs) -> None:
+    def _fetch(self, fetch: Transfer, blobs: Blobs) -> None:
         def take(download: Download) -> None:
             fetch.done = 0
             with blobs.writer() as writer:
                 for piece in download:
                     if fetch.abandoned:
-                        raise _Abandoned
+                        raise Abandoned
                     writer.write(piece)
                     fetch.done += len(piece)
                 writer.commit(fetch.descriptor)
 
         self._client.fetch(self._names[fetch.descriptor.digest], fetch.descriptor, take)
-
-
-class _Abandoned(Exception):
-    """Another layer of the image can't be had, so this one isn't wanted any more."""
-
-
-@dataclass(slots=True)
-class _Fetch:
-    """A layer on its way: written by the thread that fetches it, read by the one that watches."""
-
-    descriptor: Descriptor
-    done: int = 0
-    abandoned: bool = False
-
-    def event(self, activity: int) -> Transferred:
-        return Transferred(activity, self.descriptor.digest.short, self.done, self.descriptor.size)
-
-
-def _watch(futures: Iterable[Future[None]], fetches: Sequence[_Fetch], report: Callable[[_Fetch], None]) -> None:
-    """Reports what moved until all is there; raises the first failure."""
-    from concurrent.futures import FIRST_COMPLETED, wait
-
-    pending, reported = set(futures), dict.fromkeys(range(len(fetches)), -1)
-    while pending:
-        finished, pending = wait(pending, _REPORT_S, FIRST_COMPLETED)
-        for future in finished:
-            future.result()
-        for number, fetch in enumerate(fetches):
-            if fetch.done not in (0, reported[number]):
-                reported[number] = fetch.done
-                report(fetch)
 
 
 def _suits(found: Platform, wanted: Platform) -> None:

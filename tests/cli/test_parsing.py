@@ -148,7 +148,7 @@ def test_what_cannot_be_taken_is_refused_with_a_remedy(words: str, said: tuple[s
 @pytest.mark.parametrize(
     "words",
     [
-        *("--cache-from x", "--cache-to x", "--attest x", "--push"),
+        *("--cache-from x", "--cache-to x", "--attest x"),
         *("--annotation a=b", "--call check", "--check", "--policy x", "--cgroup-parent x", "--squash"),
         *("--resource x", "--memory-swap 1g", "-c 5", "--cpu-period 5"),
         *("--cpu-quota 5", "--cpuset-cpus 0", "--cpuset-mems 0"),
@@ -221,7 +221,7 @@ def test_outputs_add_up_and_load_is_one_of_them() -> None:
 BAD_OUTPUTS = {
     "": ("--output wants a directory, '-' or type=…, got ''", ""),
     "type=dokcer": ("--output 'type=dokcer' has 'dokcer' for a type", "did you mean docker?"),
-    "dest=x": ("--output 'dest=x' has no type", "choose from docker, image, local, oci, tar"),
+    "dest=x": ("--output 'dest=x' has no type", "choose from docker, image, local, oci, registry, tar"),
     "type=local": ("--output 'type=local' wants a directory: dest=DIR", ""),
     "type=oci,tar=false": ("--output 'type=oci,tar=false' wants a directory: dest=DIR", ""),
     "type=oci,tar=x,dest=y": ("--output 'type=oci,tar=x,dest=y' has 'x' for tar, wanted true or false", ""),
@@ -230,13 +230,18 @@ BAD_OUTPUTS = {
         "did you mean dest?",
     ),
     "type=tar,dest": ("--output 'type=tar,dest' has 'dest', wanted key=value", ""),
-    "type=oci,compression=zstd": (
-        "--output 'type=oci,compression=zstd': compression is not supported yet",
-        "leave it out",
+    "type=oci,compression=zst,dest=x": (
+        "--output 'type=oci,compression=zst,dest=x' has 'zst' for a compression",
+        "did you mean zstd?",
     ),
-    "type=registry": (
-        "--output 'type=registry': pushing is not supported yet",
-        "write an archive with -o type=oci,dest=FILE and push it: skopeo copy oci-archive:FILE docker://NAME",
+    "type=registry,compression-level=10": (
+        "--output 'type=registry,compression-level=10' has '10' for a level, gzip has 0 to 9",
+        "",
+    ),
+    "type=image,push=x": ("--output 'type=image,push=x' has 'x' for push, wanted true or false", ""),
+    "type=registry,push-by-digest=true": (
+        "--output 'type=registry,push-by-digest=true': push-by-digest is not supported yet",
+        "leave it out",
     ),
 }
 

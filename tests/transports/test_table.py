@@ -16,6 +16,7 @@ from minibuild.transports.docker_archive import DockerArchive
 from minibuild.transports.docker_daemon import DockerDaemon
 from minibuild.transports.local import LocalDirectory
 from minibuild.transports.oci_layout import OciLayout
+from minibuild.transports.pushing import Pushing
 from minibuild.transports.tar import TarFile
 
 CASES = [
@@ -26,6 +27,7 @@ CASES = [
     ("oci", "-", False, DockerArchive),
     ("oci", "a.tar", False, DockerArchive),
     ("oci", "out", True, OciLayout),
+    ("registry", "", False, Pushing),
     ("tar", "", False, TarFile),
 ]
 

@@ -1,0 +1,55 @@
+"""``minibuild push``: images of the store to the registries that their names say."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from contextlib import closing
+
+from minibuild.cli.display import choose
+from minibuild.cli.options import add_progress
+from minibuild.cli.outputs import parse_output
+from minibuild.cli.parser import Parser
+from minibuild.cli.session import Session
+from minibuild.errors import UsageError
+from minibuild.oci import Reference
+
+
+def parser(environment: Mapping[str, str]) -> Parser:
+    """The grammar of the command."""
+    parser = Parser("push", "Puts images of the store into registries.", "NAME[:TAG]…", least=1, most=None)
+    add = parser.add_argument
+    words = "what layers are pushed as that aren't compressed yet: gzip (default), zstd, uncompressed"
+    add("--compression", metavar="FORM", default="gzip", help=words)
+    add("--compression-level", metavar="NUMBER", default="", help="how hard to compress")
+    add("--force-compression", action="store_true", help="change layers too that are compressed already")
+    add("--digest-file", metavar="FILE", help="write the last image's digest in the registry there")
+    add_progress(add, environment)
+    add("-q", "--quiet", action="store_true", help="show nothing but the names with their digests")
+    return parser
+
+
+def execute(arguments: argparse.Namespace, session: Session) -> int:
+    """Pushes one name after the other; prints each with the digest that it has in its registry."""
+    output = parse_output(
+        f"type=registry,compression={arguments.compression},compression-level={arguments.compression_level},"
+        f"force-compression={str(arguments.force_compression).lower()}"
+    )
+    names = [Reference.parse(word) for word in arguments.operands]
+    for name in names:
+        if name.is_pinned:
+            raise UsageError(f"{name.familiar()} has a digest, which only the bytes can give", hint="push a tag")
+    display = choose("quiet" if arguments.quiet else arguments.progress, session.errors, session.environment)
+    from minibuild.cli.exporting import Exports
+    from minibuild.cli.finding import find_image
+
+    with session.store() as store, closing(display):
+        exports = Exports(store, display, session)
+        for name in names:
+            pushed = exports.export(output, find_image(store, str(name)), [name])
+            session.print(f"{name.familiar()}@{pushed.digest}")
+    if arguments.digest_file:
+        from pathlib import Path
+
+        Path(arguments.digest_file).write_text(pushed.digest)
+    return 0

@@ -1,0 +1,90 @@
+"""Images to registries: each gets what it lacks, and takes over what it has elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from minibuild.errors import UsageError
+from minibuild.events import Progress
+from minibuild.oci import Descriptor, Image, Reference
+from minibuild.registry.destination import Destination
+from minibuild.transports.base import LayerContents
+from minibuild.transports.registry import Registry
+from minibuild.transports.transfers import Abandoned, Transfer, move
+
+# Each repository that hasn't got a blob costs two questions.
+_MOST_HOMES = 3
+
+
+class Pushing:
+    """The registries that an image's names are of."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def export(self, image: Image, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
+        """Puts the image under all its names; nothing is named before all of it is there."""
+        if not names:
+            raise UsageError("nothing says where to push to", hint="name it: -t REGISTRY/REPOSITORY:TAG")
+        by_repository: dict[str, list[Reference]] = {}
+        for name in names:
+            by_repository.setdefault(name.name, []).append(name)
+        with Registry({}, self._environment) as registry:
+            pushed: list[Reference] = []
+            for siblings in by_repository.values():
+                push = _Push(registry, image, siblings, contents, progress)
+                push.perform([name.repository for name in pushed if name.registry == siblings[0].registry])
+                pushed.append(siblings[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Push:
+    """An image on its way into one repository, under one or more tags."""
+
+    registry: Registry
+    image: Image
+    names: Sequence[Reference]
+    contents: LayerContents
+    progress: Progress
+
+    def perform(self, siblings: Sequence[str]) -> None:
+        """Puts layers, configuration, manifest, in this order; ``siblings`` have all of it already."""
+        image, name = self.image, self.names[0]
+        destination = self.registry.destination(name)
+        homes = self.contents.homes(name.registry)
+
+        def carry(transfer: Transfer) -> None:
+            descriptor = transfer.descriptor
+            likely = dict.fromkeys([*siblings, *homes.get(descriptor.digest, ())])
+            likely.pop(name.repository, None)
+            if not _is_there(destination, descriptor, list(likely)[:_MOST_HOMES]):
+                destination.put_blob(descriptor, lambda: self.contents.open(descriptor), _reporter(transfer))
+            transfer.done = descriptor.size
+
+        wanted = {layer.descriptor.digest: layer.descriptor for layer in image.layers}
+        transfers = [Transfer(descriptor) for descriptor in wanted.values()]
+        move(transfers, carry, lambda transfer: self.progress(transfer.event(0)), self.registry.cancel)
+        _put_document(destination, image.config_descriptor, image.raw_config)
+        for name in self.names:
+            destination.put_manifest(name.tag or image.digest, image.media_type, image.raw_manifest)
+
+
+def _is_there(destination: Destination, descriptor: Descriptor, homes: Sequence[str]) -> bool:
+    return destination.has(descriptor) or any(destination.mount(descriptor, home) for home in homes)
+
+
+def _reporter(transfer: Transfer) -> Callable[[int], None]:
+    def report(done: int) -> None:
+        if transfer.abandoned:
+            raise Abandoned
+        transfer.done = done
+
+    return report
+
+
+def _put_document(destination: Destination, descriptor: Descriptor, raw: bytes) -> None:
+    import io
+
+    if not destination.has(descriptor):
+        destination.put_blob(descriptor, lambda: io.BytesIO(raw), lambda _: None)
