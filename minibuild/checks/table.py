@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minibuild.checks import context, descriptions, platforms, stages, style, variables
+from minibuild.checks import context, descriptions, mistakes, platforms, stages, style, variables
 from minibuild.checks.subject import Check, found_on_the_way
 
 # BuildKit's in alphabetical order, then ours.
@@ -38,7 +38,12 @@ CHECKS = (
     Check("UndefinedArgInFrom", "FROM uses ARGs that stand above it", found_on_the_way),
     Check("UndefinedVar", "variables are defined where they are used", found_on_the_way),
     Check("WorkdirRelativePath", "a relative WORKDIR comes after an absolute one", found_on_the_way),
+    Check("CommentInInstruction", "a comment has a line of its own", mistakes.comments_inside, "own"),
+    Check("EmptyUser", "USER names somebody", mistakes.empty_users, "own"),
+    Check("IdleFlag", "a flag is about something that is there", mistakes.idle_flags, "own"),
     Check("InvalidJSONForm", "what looks like the exec form is JSON", found_on_the_way, "own"),
+    Check("MisplacedDirective", "an escape directive is at the top of the file", mistakes.late_directives, "own"),
+    Check("MisplacedFlag", "flags stand before everything else", mistakes.misplaced_flags, "own"),
     Check("NearStageName", "an image isn't called nearly like a stage", found_on_the_way, "own"),
     Check("NoMatch", "a wildcard of COPY matches something", found_on_the_way, "own"),
     Check("SpecialFileInContext", "what is copied has no sockets, pipes, devices", found_on_the_way, "own"),

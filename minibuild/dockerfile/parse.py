@@ -110,6 +110,9 @@ def _cut(text: Text, reader: LineReader, *, comments: tuple[str, ...] = ()) -> S
         heredocs = trigger.heredocs
     else:
         heredocs = _here_documents(body, reader) if keyword in _HERE_DOCUMENTS and arguments is None else ()
+    for document in heredocs if keyword == "RUN" else ():
+        if "\0" in document.content:
+            _refuse_nul(document.text)
     end = max(reader.last_end, text.span.end) if heredocs else text.span.end
     return Statement(
         keyword=keyword,

@@ -88,7 +88,7 @@ class Workdir:
     def configure(self, state: StageState) -> StageState:
         path = state.expand(self.path)
         if not path.startswith("/") and "WORKDIR" not in state.own_keywords:
-            message = f"WORKDIR {path} depends on where the base image leaves off"
+            message = f"WORKDIR {path or 'with an empty path'} depends on where the base image leaves off"
             state.report(Finding("WorkdirRelativePath", message, self.span, "start with an absolute path"))
         return replace(state, config=replace(state.config, directory=state.absolute(path)))
 

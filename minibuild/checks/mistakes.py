@@ -1,0 +1,83 @@
+"""Checks of what can be read, and hardly means what it was written for: Docker passes over all of it in silence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from minibuild.checks.subject import Subject, words_of
+from minibuild.dockerfile.statements import Statement
+from minibuild.dockerfile.words import comment_hint, split_quoted, split_words
+from minibuild.errors import Finding
+from minibuild.instructions.effects import CopyFiles, SourceRepository
+
+_ESCAPE_DIRECTIVE = re.compile(r"[ \t]*#[ \t]*escape[ \t]*=[ \t]*`[ \t\r]*", re.IGNORECASE)
+# A shell reads the others, and to it a "#" behind a blank is the start of a comment.
+_WITHOUT_COMMENTS = frozenset(
+    ("ADD", "ARG", "COPY", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR")
+)
+_FLAG = re.compile(r"--[a-z]+(?:-[a-z]+)*(?:=|$)")
+
+
+def comments_inside(subject: Subject) -> Iterator[Finding]:
+    """CommentInInstruction: a ``#`` of its own behind other words is a word too, and those behind it are."""
+    for statement in subject.dockerfile.statements:
+        if statement.keyword not in _WITHOUT_COMMENTS or statement.arguments is not None:
+            continue
+        for word in split_quoted(statement.body, statement.escape)[1:]:
+            if word.value == "#":
+                message = f"# and what follows it are no comment, but words of {statement.keyword}"
+                yield Finding("CommentInInstruction", message, word.span, comment_hint([word]))
+                break
+
+
+def late_directives(subject: Subject) -> Iterator[Finding]:
+    """MisplacedDirective: an escape directive below a comment or a blank line is a comment itself."""
+    source = subject.dockerfile.source
+    if "escape" in subject.dockerfile.directives or not subject.dockerfile.statements:
+        return
+    for number in range(1, subject.dockerfile.statements[0].span.line):
+        line = source.line(number)
+        if _ESCAPE_DIRECTIVE.fullmatch(line):
+            start = source.line_starts[number - 1]
+            message = "escape directive stands too low, and is a comment there"
+            hint = "directives are the first lines of a file, with no comment and no blank line above them"
+            yield Finding("MisplacedDirective", message, source.span(start, start + len(line)), hint)
+
+
+def misplaced_flags(subject: Subject) -> Iterator[Finding]:
+    """MisplacedFlag: what looks like a flag behind the first word of a body is a word like any other."""
+    for statement in subject.dockerfile.statements:
+        if statement.keyword in ("ADD", "COPY") and statement.arguments is None:
+            yield from _flags_behind(statement, "a path")
+        elif statement.keyword == "HEALTHCHECK":
+            yield from _flags_behind(statement, "part of the command")
+
+
+def _flags_behind(statement: Statement, what: str) -> Iterator[Finding]:
+    words = split_words(statement.body)
+    later = words[1:2] if statement.keyword == "HEALTHCHECK" else words_of(statement).sources[1:]
+    for word in later:
+        if _FLAG.match(word.value):
+            message = f"{word} is no flag there, but {what}"
+            yield Finding("MisplacedFlag", message, word.span, f"flags come first: {statement.keyword} {word} …")
+
+
+def idle_flags(subject: Subject) -> Iterator[Finding]:
+    """IdleFlag: --keep-git-dir is about repositories, and there is none among the sources."""
+    for step in subject.steps("ADD"):
+        assert isinstance(step.effect, CopyFiles)
+        if any(isinstance(source, SourceRepository) for source in step.effect.sources):
+            continue
+        for flag in step.statement.flags:
+            if flag.name == "keep-git-dir" and (flag.value is None or flag.value.value.lower() == "true"):
+                message = "--keep-git-dir is for git repositories, and no source is one"
+                yield Finding("IdleFlag", message, flag.span, "leave it out")
+
+
+def empty_users(subject: Subject) -> Iterator[Finding]:
+    """EmptyUser: a USER whose variables hold nothing leaves everything to root."""
+    for step in subject.steps("USER"):
+        if not step.after.config.user:
+            message = "USER is empty once its variables are replaced, so root runs what follows"
+            yield Finding("EmptyUser", message, step.statement.body.span, "give its ARG a default: ARG APP_USER=app")
