@@ -51,3 +51,10 @@ def plain(builder: Minibuild, account: PlainUser, tmp_path: Path) -> Minibuild:
     """minibuild as that user, with a home and a store of its own."""
     home = account.own_directory(tmp_path / "home")
     return builder.at(home / "store").as_user(account, home)
+
+
+@pytest.fixture(params=["root", "plain user"])
+def anybody(request: pytest.FixtureRequest) -> Minibuild:
+    """minibuild as root, then as a plain user; the test's ``tmp_path`` must be open to both."""
+    builder: Minibuild = request.getfixturevalue({"root": "builder", "plain user": "plain"}[request.param])
+    return builder
