@@ -34,6 +34,7 @@ class Composition:
     _changes: dict[str, Change] = field(default_factory=dict)
     _contents: dict[str, object] = field(default_factory=dict)
     _replaced: set[str] = field(default_factory=set)
+    _fresh: set[str] = field(default_factory=set)
 
     def changes(self) -> list[Change]:
         """The layer's entries, parents before what stands in them, in the order of paths.
@@ -42,7 +43,7 @@ class Composition:
         """
         carriers: dict[object, str] = {}
         ordered: list[Change] = []
-        for path in sorted(self._changes, key=lambda path: path.split("/")):
+        for path in sorted(self._changes, key=lambda path: path.replace("/", "\0")):
             entry, opener = self._changes[path]
             carrier = carriers.setdefault(self._contents.get(path, path), path) if entry.kind is Kind.FILE else path
             if carrier != path:
@@ -90,16 +91,20 @@ class Composition:
             self._make(root, selected.entry.mtime)
         else:
             self._keep(root)
+        prefix, start = f"{root}/" if root else "", len(selected.entry.path) + 1 if selected.entry.path else 0
         for entry in selected.below:
-            path = f"{root}/{selected.relative(entry)}" if root else selected.relative(entry)
+            path = prefix + entry.path[start:]
+            there = self._find(path)
             if entry.kind is Kind.DIRECTORY:
                 self._refuse_non_directory(path)
-                there = self._find(path) if entry.path in selected.passed else None
+                if there is None:
+                    self._fresh.add(path)
                 # As in BuildKit, one that is there for others' sake gives no more than its mode to one that exists.
-                made = self._as_copied(entry, path) if there is None else there._replace(mode=entry.mode)
+                is_merged = there is not None and entry.path in selected.passed
+                made = there._replace(mode=entry.mode) if there and is_merged else self._as_copied(entry, path)
                 self._changes[path] = (made, None)
             else:
-                if self._kind(path) is Kind.DIRECTORY:
+                if there is not None and there.kind is Kind.DIRECTORY:
                     raise ContextError(f"/{path} is a directory in the image, so no file can be copied over it")
                 self._put(selected, entry, path)
 
@@ -142,7 +147,7 @@ class Composition:
     def _write(self, file: InlineFile, path: str) -> None:
         content = file.content
         entry = Entry(path, Kind.FILE, mode=file.mode, size=len(content), mtime=self.now)
-        self._changes[path] = (self._owned(entry), lambda: io.BytesIO(content))
+        self._changes[path] = (self._as_copied(entry, path), lambda: io.BytesIO(content))
         self._contents.pop(path, None)
 
     def _put(self, selected: Selected, entry: Entry, path: str) -> None:
@@ -156,11 +161,15 @@ class Composition:
         self._contents[path] = content.identity
 
     def _as_copied(self, entry: Entry, path: str) -> Entry:
-        return self._owned(entry._replace(path=path, offset=-1))
-
-    def _owned(self, entry: Entry) -> Entry:
-        uid, gid = self.owner or (entry.uid, entry.gid)
-        return entry._replace(uid=uid, gid=gid, mode=self._mode(entry))
+        """The entry at a new path, with the owner and the mode that were asked for; a hard link as the file it is."""
+        _, kind, mode, uid, gid, size, mtime, link, device, xattrs, digest, _ = entry
+        if self.owner:
+            uid, gid = self.owner
+        if self.mode is not None:
+            mode = self._mode(entry)
+        if kind is Kind.HARDLINK:
+            kind, link = Kind.FILE, ""
+        return Entry(path, kind, mode, uid, gid, size, mtime, link, device, xattrs, digest)
 
     def _mode(self, entry: Entry) -> int:
         match self.mode:
@@ -188,7 +197,9 @@ class Composition:
             at = path.find("/", at + 1)
 
     def _make(self, path: str, mtime: int | None = None) -> None:
-        made = self._owned(Entry(path, Kind.DIRECTORY, mtime=self.now if mtime is None else mtime))
+        if self._find(path) is None:
+            self._fresh.add(path)
+        made = self._as_copied(Entry(path, Kind.DIRECTORY, mtime=self.now if mtime is None else mtime), path)
         # As in BuildKit, an octal mode is for directories made on the way too, changes to a mode are not.
         self._changes[path] = (made._replace(mode=self.mode if isinstance(self.mode, int) else 0o755), None)
 
@@ -208,9 +219,12 @@ class Composition:
         return entry.link if entry is not None and entry.kind is Kind.SYMLINK else None
 
     def _find(self, path: str) -> Entry | None:
-        """What will stand at a real path once the layer is there."""
-        if path in self._changes:
-            return self._changes[path][0]
+        """What will stand at a real path once the layer is there. Nothing but this layer is in a fresh directory."""
+        change = self._changes.get(path)
+        if change is not None:
+            return change[0]
+        if path.rpartition("/")[0] in self._fresh:
+            return None
         if any(path.startswith(f"{directory}/") for directory in self._replaced):
             return None
         return self.tree.find(path, follow=False)

@@ -113,7 +113,7 @@ def _files(old: Mapping[str, Sequence[Any]], new: Mapping[str, Sequence[Any]]) -
 
 
 def _content(row: Sequence[Any]) -> Sequence[Any]:
-    return [*row[1:2], *row[5:6]]
+    return [row[1], row[3]]
 
 
 def _listed(paths: Sequence[str], what: str) -> Iterator[str]:

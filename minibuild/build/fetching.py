@@ -55,6 +55,10 @@ class FetchedFile:
         """What opens the file."""
         return lambda: self.store.blobs.open_digest(Digest(entry.digest))
 
+    def digest(self, entry: Entry) -> str:
+        """What the file was kept under."""
+        return entry.digest
+
 
 @dataclass(frozen=True, slots=True)
 class _Known:

@@ -28,6 +28,9 @@ class FileTree(Protocol):
     def opener(self, entry: Entry) -> Opener:
         """What opens the content of a regular file or hard link."""
 
+    def digest(self, entry: Entry) -> str:
+        """The digest of that content."""
+
 
 class Match(NamedTuple):
     """A path that a pattern matched, and what stands there once symlinks are followed."""

@@ -26,7 +26,6 @@ from minibuild.instructions.effects import (
     RunCommand,
     SourcePath,
 )
-from minibuild.layers.entry import Entry
 from minibuild.layers.tree import Tree
 from minibuild.oci import Image, Platform
 from minibuild.plan import Plan, Step, step_key
@@ -50,7 +49,6 @@ class Origins:
     _mounted: dict[tuple[Origin, str], Selected] = field(default_factory=dict)
     _selections: dict[int, tuple[Selected, ...]] = field(default_factory=dict)
     _plan_keys: dict[int, str] = field(default_factory=dict)
-    _content_digests: dict[tuple[int, str], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         bases = self.bases
@@ -100,19 +98,7 @@ class Origins:
 
     def _rows(self, selection: tuple[Selected, ...], activity: Activity | None) -> list[list[object]]:
         size = sum(entry.size for selected in selection for entry in (selected.entry, *selected.below))
-        meter = activity and activity.meter("reading", size)
-
-        def digest(selected: Selected, entry: Entry) -> str:
-            if not isinstance(selected.tree, DirectoryContext):
-                return entry.digest
-            place = (id(selected.tree), entry.path)
-            if place not in self._content_digests:
-                self._content_digests[place] = selected.tree.digest(entry)
-            if meter:
-                meter.add(entry.size)
-            return self._content_digests[place]
-
-        return fingerprint(selection, digest)
+        return fingerprint(selection, activity.meter("reading", size).add if activity else lambda _size: None)
 
     def selection(self, step: Step, effect: CopyFiles) -> tuple[Selected, ...]:
         """The files that a step copies; those of another stage make it be built."""

@@ -21,7 +21,7 @@ from minibuild.instructions.effects import (
     SourceRepository,
     SourceUrl,
 )
-from minibuild.layers.entry import Entry, Kind, Opener
+from minibuild.layers.entry import NO_DEVICE, Entry, Kind, Opener
 
 
 class Content(NamedTuple):
@@ -58,7 +58,7 @@ class Selected:
         """A regular file or hard link of the selection, with what it holds."""
         # Hard links inside a directory stay links; files that were named one by one are copied one by one.
         identity = (id(self), entry.link or entry.path)
-        return Content(entry._replace(kind=Kind.FILE, link="", offset=-1), self.tree.opener(entry), identity)
+        return Content(entry, self.tree.opener(entry), identity)
 
     def relative(self, entry: Entry) -> str:
         """A path below, as seen from the directory."""
@@ -170,15 +170,19 @@ def _too_many(effect: CopyFiles, selected: Sequence[Selected]) -> ContextError:
     )
 
 
-def fingerprint(selection: Sequence[Selected], digest: Callable[[Selected, Entry], str]) -> list[list[object]]:
+def fingerprint(selection: Sequence[Selected], read: Callable[[int], None]) -> list[list[object]]:
     """What of the files a key depends on, one row a path: never times, and of the place only what shows in the
-    result.
+    result. ``read`` is told of bytes that were looked at.
     """
     rows: list[list[object]] = []
     for selected in selection:
+        digest, start = selected.tree.digest, len(selected.entry.path) + 1 if selected.entry.path else 0
         name = selected.name if selected.entry.kind is not Kind.DIRECTORY or _is_pattern(selected.source) else ""
-        rows.append(_row(selected, selected.entry, name, digest))
-        rows += (_row(selected, entry, f"{name}/{selected.relative(entry)}", digest) for entry in selected.below)
+        rows.append(_row(selected.entry, name, digest))
+        read(selected.entry.size)
+        for entry in selected.below:
+            rows.append(_row(entry, f"{name}/{entry.path[start:]}", digest))
+            read(entry.size)
     return rows
 
 
@@ -186,15 +190,11 @@ def _is_pattern(source: CopySource) -> bool:
     return isinstance(source, SourcePath) and is_pattern(source.pivot or source.pattern)
 
 
-def _row(selected: Selected, entry: Entry, path: str, digest: Callable[[Selected, Entry], str]) -> list[object]:
-    is_file = entry.kind in (Kind.FILE, Kind.HARDLINK)
-    return [
-        path,
-        Kind.FILE if is_file else entry.kind,
-        entry.mode,
-        entry.uid,
-        entry.gid,
-        digest(selected, entry) if is_file else entry.link,
-        entry.device,
-        {name: value.hex() for name, value in sorted(entry.xattrs.items())} if entry.xattrs else {},
-    ]
+def _row(entry: Entry, path: str, digest: Callable[[Entry], str]) -> list[object]:
+    """Four columns, and four more where any of them says something: most are files of root's with nothing special."""
+    _, kind, mode, uid, gid, _, _, link, device, xattrs, _, _ = entry
+    is_file = kind is Kind.FILE or kind is Kind.HARDLINK
+    row = [path, Kind.FILE, mode, digest(entry)] if is_file else [path, kind, mode, link]
+    if uid or gid or xattrs or device != NO_DEVICE:
+        row += (uid, gid, device, {name: value.hex() for name, value in sorted(xattrs.items())})
+    return row

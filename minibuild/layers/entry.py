@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import BinaryIO, NamedTuple, TypeAlias
 
 NO_XATTRS: Mapping[str, bytes] = MappingProxyType({})
+NO_DEVICE = (0, 0)
 
 
 class Kind(StrEnum):
@@ -45,7 +46,7 @@ class Entry(NamedTuple):
     size: int = 0
     mtime: int = 0
     link: str = ""
-    device: tuple[int, int] = (0, 0)
+    device: tuple[int, int] = NO_DEVICE
     xattrs: Mapping[str, bytes] = NO_XATTRS
     digest: str = ""
     offset: int = -1

@@ -14,7 +14,7 @@ from zlib import adler32
 
 from minibuild.errors import ImageError, IntegrityError
 from minibuild.layers import names, pax
-from minibuild.layers.entry import Entry, Kind
+from minibuild.layers.entry import NO_DEVICE, Entry, Kind
 
 BLOCK = 512
 
@@ -33,6 +33,12 @@ _FLAGS: Mapping[Kind, bytes] = {
 }
 _LARGEST_7 = 0o7777777
 _LARGEST_11 = 0o77777777777
+# What follows the checksum of an entry without link and device; and what the checksum's own field counts as.
+_TAILS: Mapping[Kind, bytes] = {
+    kind: _HEADER.pack(*[b""] * 7, flag, b"", b"ustar", b"00", b"", b"", b"0000000", b"0000000", b"")[156:]
+    for kind, flag in _FLAGS.items()
+}
+_BLANKS = 8 * 0x20
 
 
 class Header(NamedTuple):
@@ -51,8 +57,30 @@ class Header(NamedTuple):
 
 def encode(entry: Entry) -> bytes:
     """The header blocks of an entry: PAX records first where it needs any, then the header; not its content."""
-    name, link = names.encode(names.member_name(entry)), names.encode(entry.link)
-    size = entry.size if entry.kind is Kind.FILE else 0
+    path, kind, mode, uid, gid, size, mtime, link, device, xattrs, _, _ = entry
+    name = names.encode(path if kind is Kind.FILE else names.member_name(entry))
+    if kind is not Kind.FILE:
+        size = 0
+    if (
+        len(name) > 100 or link or xattrs or device != NO_DEVICE or not name.isascii()
+        or not (0 <= uid <= _LARGEST_7 and 0 <= gid <= _LARGEST_7 and 0 <= size <= _LARGEST_11)
+        or not 0 <= mtime <= _LARGEST_11
+    ):  # fmt: skip
+        return _encode_any(entry, name, size)
+    # What nearly all entries are, in a third of the time: there may be 50,000.
+    head = name.ljust(100, b"\0") + _owner(mode, uid, gid) + b"%011o\0%011o\0" % (size, mtime)
+    tail = _TAILS[kind]
+    return b"%s%06o\0 %s" % (head, (adler32(tail, adler32(head)) & 0xFFFF) - 1 + _BLANKS, tail)
+
+
+@lru_cache(maxsize=256)
+def _owner(mode: int, uid: int, gid: int) -> bytes:
+    return b"%07o\0%07o\0%07o\0" % (mode, uid, gid)
+
+
+def _encode_any(entry: Entry, name: bytes, size: int) -> bytes:
+    """As ``encode``, for an entry that may need PAX records or more fields."""
+    link = names.encode(entry.link)
     records: dict[bytes, bytes] = {}
     if len(name) > 100 or not name.isascii():
         records[b"path"] = name

@@ -12,9 +12,11 @@ from minibuild.errors import ContextError, ImageError
 from minibuild.layers import names, tar
 from minibuild.layers.entry import Change, Entry, Kind, Opener
 from minibuild.layers.index import LARGEST_TEXT, TEXTS, Index, IndexBuilder
+from minibuild.layers.tape import Tape
 from minibuild.oci.digest import Digest
 
 _CHUNK = 1 << 20
+_NO_NAMES = ("", ".", "..")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,40 +35,25 @@ def pack(changes: Iterable[Change], sink: BinaryIO) -> Packed:
     Memory doesn't grow with the size of files. Raises ContextError for a file that can't be read, or changes while it
     is read, and for what no layer can hold; ImageError for an order that isn't one. The sink is not closed.
     """
-    tape = _Tape(sink)
     table = IndexBuilder()
-    for entry, opener in changes:
-        _check(entry, opener, table)
-        if entry.kind is Kind.WHITEOUT or entry.kind is Kind.OPAQUE:
-            entry = Entry(entry.path, entry.kind)
-        if entry.kind is not Kind.FILE:
-            # A hard link's header repeats all its file has: whoever unpacks it may apply it to the file once more.
-            added = table.add(entry)
-            tape.write(tar.encode(added._replace(size=0)))
-            continue
-        header = tar.encode(entry)
-        offset = tape.size + len(header)
-        digest, text = _write_file(tape, header, entry, opener)
-        table.add(entry._replace(digest=digest, offset=offset))
-        if entry.path in TEXTS and len(text) == entry.size <= LARGEST_TEXT:
-            table.texts[entry.path] = text
-    tape.write(tar.END)
-    return Packed(Digest("sha256:" + tape.hash.hexdigest()), tape.size, table.complete())
-
-
-class _Tape:
-    """The sink, with the digest and the size of all that went into it."""
-
-    __slots__ = ("_sink", "hash", "size")
-
-    def __init__(self, sink: BinaryIO) -> None:
-        self._sink, self.hash, self.size = sink, hashlib.sha256(), 0
-
-    def write(self, data: bytes) -> None:
-        """Writes it all."""
-        self.hash.update(data)
-        self._sink.write(data)
-        self.size += len(data)
+    with Tape(sink) as tape:
+        for entry, opener in changes:
+            _check(entry, opener, table)
+            if entry.kind is Kind.WHITEOUT or entry.kind is Kind.OPAQUE:
+                entry = Entry(entry.path, entry.kind)
+            if entry.kind is not Kind.FILE:
+                # A hard link's header repeats all its file has: whoever unpacks it may apply it to the file once more.
+                added = table.add(entry)
+                tape.write(tar.encode(added))
+                continue
+            tape.write(tar.encode(entry))
+            offset = tape.size
+            digest, text = _write_file(tape, entry, opener)
+            table.add(Entry(*entry[:-2], digest, offset))
+            if entry.path in TEXTS and len(text) == entry.size <= LARGEST_TEXT:
+                table.texts[entry.path] = text
+        tape.write(tar.END)
+    return Packed(tape.digest, tape.size, table.complete())
 
 
 def _check(entry: Entry, opener: Opener | None, table: IndexBuilder) -> None:
@@ -77,7 +64,10 @@ def _check(entry: Entry, opener: Opener | None, table: IndexBuilder) -> None:
             f"{path!r} can't be in an image: in a layer, a name that starts with .wh. deletes a file",
             hint="give the file another name, or leave it out",
         )
-    if names.clean(path) != path:
+    parent, _, name = path.rpartition("/")
+    # Below a parent that was looked at before, only the last name is new.
+    is_new = not parent or parent not in table.directories or len(path) > 1023
+    if (is_new or name in _NO_NAMES or "\0" in name) and names.clean(path) != path:
         raise ImageError(f"{path!r} is no path that a layer can hold")
     if kind is Kind.FILE and opener is None:
         raise ImageError(f"{path!r} is a file that nothing opens")
@@ -89,8 +79,8 @@ def _check(entry: Entry, opener: Opener | None, table: IndexBuilder) -> None:
         raise ImageError(f"{path!r} comes after what stands in it")
 
 
-def _write_file(tape: _Tape, header: bytes, entry: Entry, opener: Opener | None) -> tuple[str, bytes]:
-    """Writes a header and the content it speaks of; answers the content's digest, and the content if it is small."""
+def _write_file(tape: Tape, entry: Entry, opener: Opener | None) -> tuple[str, bytes]:
+    """Writes a file's content; answers the content's digest, and the content if it is small."""
     assert opener is not None
     try:
         content = opener()
@@ -103,9 +93,10 @@ def _write_file(tape: _Tape, header: bytes, entry: Entry, opener: Opener | None)
                 data += more
         if len(data) != entry.size:
             raise _changed(entry)
-        tape.write(b"".join((header, data, tar.padding(entry.size))))
+        tape.write(data)
+        tape.write(tar.padding(entry.size))
         return f"sha256:{hashlib.sha256(data).hexdigest()}", data
-    left, found, pending, data = entry.size, hashlib.sha256(), header, b""
+    left, found, data = entry.size, hashlib.sha256(), b""
     with closing(content):
         while left:
             data = _read(content, min(left, _CHUNK), entry)
@@ -113,12 +104,10 @@ def _write_file(tape: _Tape, header: bytes, entry: Entry, opener: Opener | None)
                 raise _changed(entry)
             found.update(data)
             left -= len(data)
-            tape.write(b"".join((pending, data, b"" if left else tar.padding(entry.size))))
-            pending = b""
+            tape.write(data)
         if _read(content, 1, entry):
             raise _changed(entry)
-    if pending:
-        tape.write(pending)
+    tape.write(tar.padding(entry.size))
     return f"sha256:{found.hexdigest()}", data
 
 

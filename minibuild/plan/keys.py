@@ -11,7 +11,7 @@ from minibuild.instructions.effects import Effect, FromStage
 from minibuild.oci import Digest
 
 # Part of every key: a new number makes all records of older ones misses.
-SCHEMA = 1
+SCHEMA = 2
 
 
 def step_key(parent: str, effect: Effect, inputs: Mapping[str, object]) -> tuple[Digest, Mapping[str, object]]:
