@@ -42,7 +42,8 @@ def plain_user(name: str, lock: Path) -> Iterator[PlainUser]:
         yield PlainUser(name, int(_run("id", "-u", name)))
     finally:
         with locked(lock):
-            _run("userdel", name)
+            # What was killed may not have been waited for yet.
+            _run("userdel", "--force", name)
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from minibuild.build.surroundings import SshAgent
 from minibuild.errors import UnavailableError, UsageError
 from minibuild.runtimes.host import clean_environment, which
 
-_HOLD = "read -r _"
+# By itself, an agent looks only every ten seconds whether whom it was started for is still there.
+_HOLD = 'read -r _; kill "$SSH_AGENT_PID"'
 
 
 @contextmanager
