@@ -18,6 +18,7 @@ skopeo:skopeo
 umoci:umoci
 mmdebstrap:mmdebstrap
 newuidmap:uidmap
+qemu-aarch64-static:qemu-user-static
 mkfs.btrfs:btrfs-progs
 mkfs.xfs:xfsprogs
 setcap:libcap2-bin

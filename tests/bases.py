@@ -36,6 +36,11 @@ def busybox() -> BaseImage:
     return _made("busybox:latest", "make-busybox")
 
 
+def foreign_busybox(architecture: str) -> BaseImage:
+    """``busybox:ARCHITECTURE``: the same for another architecture, whose name both Debian and Go use."""
+    return _made(f"busybox:{architecture}", "make-busybox", architecture)
+
+
 def debian() -> BaseImage:
     """``debian:bookworm`` with apt's lists."""
     return _made("debian:bookworm", "make-debian")
@@ -43,15 +48,16 @@ def debian() -> BaseImage:
 
 def node() -> BaseImage:
     """``node:18.13.0`` upon that Debian."""
-    return _made("node:18.13.0", "make-node", upon=debian())
+    below = debian()
+    return _made("node:18.13.0", "make-node", str(below.archive), upon=below)
 
 
-def _made(name: str, recipe: str, upon: BaseImage | None = None) -> BaseImage:
+def _made(name: str, recipe: str, *words: str, upon: BaseImage | None = None) -> BaseImage:
     place = _cache() / f"{name.replace(':', '-')}-{_recipe_hash()}"
     image = BaseImage(name, place / "image.tar", place / "layout")
     with locked(_cache() / f"{place.name}.lock"):
         if not _is_fresh(image, upon):
-            _make(image, place, [str(RECIPES / recipe), *([str(upon.archive)] if upon else [])])
+            _make(image, place, [str(RECIPES / recipe), *words])
     return image
 
 

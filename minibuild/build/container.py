@@ -9,12 +9,13 @@ from types import MappingProxyType
 from typing import Literal
 
 from minibuild.build.accounts import accounts_in
+from minibuild.build.platforms import check_platform
 from minibuild.build.rootfs import RootFilesystems, chained
 from minibuild.build.running import network_files
 from minibuild.build.threads import in_thread
-from minibuild.errors import UnavailableError, UsageError
+from minibuild.errors import UsageError
 from minibuild.instructions.base import DEFAULT_PATH
-from minibuild.oci import ContainerConfig, Image, Platform
+from minibuild.oci import ContainerConfig, Image
 from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process
 from minibuild.store import Store
 
@@ -45,9 +46,7 @@ class ContainerRequest:
 def run(request: ContainerRequest, store: Store, output: OutputLine, cancellation: Cancellation) -> int:
     """Runs a container to its end, throws away what it changed, and answers its exit status."""
     arguments = command_line(request)
-    here, there = Platform.of_this_machine(), request.image.config.platform
-    if there.architecture != here.architecture:
-        raise UnavailableError(f"image is for {there}, this machine is {here}")
+    check_platform(request.image.config.platform, "a container of the image")
     return in_thread(lambda: _run(request, arguments, store, output, cancellation), cancellation)
 
 

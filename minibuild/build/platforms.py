@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from minibuild.errors import UnavailableError
+from minibuild.errors import UnavailableError, blame
 from minibuild.instructions.effects import RunCommand
 from minibuild.oci import Platform
 from minibuild.plan import Plan
@@ -112,18 +112,21 @@ def handlers(place: Path = BINFMT_MISC) -> Iterator[Handler]:
 
 def check_platforms(plan: Plan, here: Platform | None = None, place: Path = BINFMT_MISC) -> None:
     """Raises UnavailableError at the first RUN whose programs this machine can't run, before anything is built."""
-    here = here or Platform.of_this_machine()
     for stage in (plan.stages[index] for index in plan.order):
         run = next((step for step in stage.steps if isinstance(step.effect, RunCommand)), None)
-        if run is None or _is_native(stage.platform, here):
-            continue
-        reason, hint = _obstacle(stage.platform, place)
-        if reason:
-            raise UnavailableError(
-                f"RUN can't run {stage.platform} programs on this machine, which is {here}{reason}",
-                span=run.statement.span,
-                hint=hint,
-            )
+        if run is not None:
+            with blame(run.statement.span):
+                check_platform(stage.platform, "RUN", here, place)
+
+
+def check_platform(platform: Platform, runner: str, here: Platform | None = None, place: Path = BINFMT_MISC) -> None:
+    """Raises UnavailableError where this machine can't run a platform's programs, which ``runner`` would."""
+    here = here or Platform.of_this_machine()
+    reason, hint = ("", "") if _is_native(platform, here) else _obstacle(platform, place)
+    if reason:
+        raise UnavailableError(
+            f"{runner} can't run {platform} programs on this machine, which is {here}{reason}", hint=hint
+        )
 
 
 def _is_native(platform: Platform, here: Platform) -> bool:
