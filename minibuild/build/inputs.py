@@ -13,7 +13,7 @@ from minibuild.build.places import STDIN, Access, Found, Places, is_url
 from minibuild.errors import UsageError
 from minibuild.source import Source
 
-__all__ = ["STDIN", "Access", "Inputs", "open_inputs"]
+__all__ = ["STDIN", "Access", "Inputs", "open_context", "open_inputs"]
 
 LARGEST_DOCKERFILE = 16 << 20
 """Bytes that a Dockerfile from the web may have."""
@@ -41,59 +41,73 @@ def open_inputs(words: str, dockerfile: str = "", access: Access | None = None) 
     context's root. Raises ContextError where something isn't there or can't be had, UsageError for words that don't
     go together.
     """
-    if words == STDIN and dockerfile == STDIN:
-        raise UsageError(
-            "standard input can't be both the context and the Dockerfile",
-            hint="name the context: a directory, a tarball or a URL; or leave -f out if - is a Dockerfile",
-        )
     with ExitStack() as stack:
-        yield _Opening(Places(access or Access(), stack)).inputs(words, dockerfile)
+        opening = _Opening(words, dockerfile, Places(access or Access(), stack))
+        found = opening.found()
+        source, place = opening.dockerfile_of(found)
+        yield Inputs(opening.context_of(found), source, place)
+
+
+@contextmanager
+def open_context(words: str, dockerfile: str = "", access: Access | None = None) -> Iterator[DirectoryContext]:
+    """The context alone; the Dockerfile is only asked for its name, as an ignore file may stand beside it."""
+    with ExitStack() as stack:
+        opening = _Opening(words, dockerfile, Places(access or Access(), stack))
+        yield opening.context_of(opening.found())
 
 
 @dataclass(frozen=True)
 class _Opening:
     """Inputs being opened."""
 
+    words: str
+    name: str
     places: Places
 
-    def inputs(self, words: str, dockerfile: str) -> Inputs:
-        """The context and the Dockerfile."""
-        found = self.places.find(words)
+    def found(self) -> Found:
+        """The files of the context."""
+        if self.words == self.name == STDIN:
+            raise UsageError(
+                "standard input can't be both the context and the Dockerfile",
+                hint="name the context: a directory, a tarball or a URL; or leave -f out if - is a Dockerfile",
+            )
+        found = self.places.find(self.words)
+        if found.lone is not None and self.name:
+            raise UsageError(
+                f"{found.noun} is a Dockerfile, so -f {self.name} can't be the Dockerfile",
+                hint="leave -f out, or name a context for it",
+            )
+        return found
+
+    def context_of(self, found: Found) -> DirectoryContext:
+        """The files as a context, seen through their ignore file if they have one."""
         context = DirectoryContext(found.root, report=self.places.access.journal.warn)
         if found.lone is not None:
-            source = _lone(found, found.lone, dockerfile)
             why = f"the context, {found.noun}, is a Dockerfile, so there are no files to copy"
-            return Inputs(replace(context, emptiness=why), source, STDIN if words == STDIN else source.name)
-        if elsewhere := self._from_elsewhere(dockerfile):
-            ignore = context.ignore if found.noun else ignore_file(found.root)
-            return Inputs(
-                replace(context, ignore=ignore), elsewhere, dockerfile if dockerfile == STDIN else elsewhere.name
-            )
-        if found.noun and not dockerfile.startswith("/"):
-            source = read_within(found.root, dockerfile, found.noun)
-            return Inputs(context, source, source.name)
-        file = Path(dockerfile) if dockerfile else default_in(found.root)
-        ignore = context.ignore if found.noun else ignore_file(found.root, file)
-        return Inputs(replace(context, ignore=ignore), read_file(file, dockerfile or file.name), str(file))
+            return replace(context, emptiness=why)
+        if found.noun:
+            return context
+        file = None if self.name == STDIN or is_url(self.name) else self._file(found)
+        return replace(context, ignore=ignore_file(found.root, file))
 
-    def _from_elsewhere(self, dockerfile: str) -> Source | None:
-        """The Dockerfile that is no file of this machine's or the context's; None where it is one."""
-        if dockerfile == STDIN:
-            return Source("Dockerfile", as_text(self.places.stdin().read_all(), "standard input"))
-        if is_url(dockerfile):
+    def dockerfile_of(self, found: Found) -> tuple[Source, str]:
+        """The Dockerfile, and where it is."""
+        if found.lone is not None:
+            name = "Dockerfile" if self.words == STDIN else found.noun
+            return Source(name, as_text(found.lone, found.noun)), STDIN if self.words == STDIN else found.noun
+        if self.name == STDIN:
+            return Source("Dockerfile", as_text(self.places.stdin().read_all(), "standard input")), STDIN
+        if is_url(self.name):
             from minibuild.build.remote.http import shown
 
-            name = shown(dockerfile)
-            return Source(name, as_text(self.places.text(dockerfile, LARGEST_DOCKERFILE), name))
-        return None
+            address = shown(self.name)
+            return Source(address, as_text(self.places.text(self.name, LARGEST_DOCKERFILE), address)), address
+        if found.noun and not self.name.startswith("/"):
+            source = read_within(found.root, self.name, found.noun)
+            return source, source.name
+        file = self._file(found)
+        return read_file(file, self.name or file.name), str(file)
 
-
-def _lone(found: Found, content: bytes, dockerfile: str) -> Source:
-    """The Dockerfile that came in place of a context."""
-    text = as_text(content, found.noun)
-    if dockerfile:
-        raise UsageError(
-            f"{found.noun} is a Dockerfile, so -f {dockerfile} can't be the Dockerfile",
-            hint="leave -f out, or name a context for it",
-        )
-    return Source("Dockerfile" if found.noun == "standard input" else found.noun, text)
+    def _file(self, found: Found) -> Path:
+        """The Dockerfile's path, where it is a file of this machine's."""
+        return Path(self.name) if self.name else default_in(found.root)

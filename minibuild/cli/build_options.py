@@ -51,7 +51,8 @@ def build_parser(environment: Mapping[str, str]) -> Parser:
     """The grammar of ``minibuild build``; some defaults come out of the environment, as Docker's do."""
     parser = Parser(
         "build",
-        "Builds an image from the Dockerfile and the files of CONTEXT, a directory (default: the one you are in).",
+        "Builds an image from a Dockerfile and the files of CONTEXT: a directory (default: the one you are in), a "
+        "tarball, a URL, a git address, or - for a tar or a Dockerfile on standard input.",
         "[CONTEXT]",
         most=1,
     )
@@ -65,7 +66,7 @@ def build_parser(environment: Mapping[str, str]) -> Parser:
 
 def _add_input(parser: Parser, environment: Mapping[str, str]) -> None:
     add = parser.add_argument_group("what to build").add_argument
-    words = "the Dockerfile (default: CONTEXT/Dockerfile); - reads standard input"
+    words = "the Dockerfile (default: CONTEXT/Dockerfile): a path, - for standard input, or a URL"
     add("-f", "--file", metavar="FILE", default="", help=words)
     add(
         "--build-arg",
@@ -78,7 +79,8 @@ def _add_input(parser: Parser, environment: Mapping[str, str]) -> None:
         "--build-context",
         action=Pairs,
         metavar="NAME=PLACE",
-        help="what NAME means in FROM and --from: docker-archive:FILE, oci-layout:DIR, docker-image://NAME; repeatable",
+        help="what NAME means in FROM and --from: docker-archive:FILE, oci-layout:DIR, docker-image://NAME; or in "
+        "--from only: files, as a directory, a tarball, a URL or a git address; repeatable",
     )
     words = "the stages to build (default: the last); repeatable; -t, --iidfile and -o are about the last one"
     add("--target", action="append", default=[], metavar="STAGE,…", help=words)
