@@ -125,6 +125,9 @@ class Places:
         access, place = self.access, parse_place(words)
         if access.keeps_git:
             place = replace(place, keeps_git=True)
+        if place.dates_by_commit is None:
+            # The same commit is the same context, down to SOURCE_DATE_EPOCH=context.
+            place = replace(place, dates_by_commit=True)
         git = Git(access.environment, access.cancellation, secrets=access.secrets)
         with access.journal.activity(f"load {shown(place.remote)}") as activity:
             checkout = git.check_out(place, self._directory(), activity=activity)

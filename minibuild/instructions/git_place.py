@@ -28,8 +28,8 @@ class GitPlace:
 
     ``remote`` is what git is asked, without credentials; ``credentials`` are ``user:password`` of its URL, "" for
     none; ``ref`` a branch, a tag, a full ref or a commit, "" for what the remote has checked out; ``directory``
-    relative, "" for all; ``commit`` what the commit's digest must start with, "" for any. ``keeps_git`` None: the
-    address doesn't say.
+    relative, "" for all; ``commit`` what the commit's digest must start with, "" for any. ``keeps_git`` and
+    ``dates_by_commit`` (files are as old as it) are None where the address doesn't say.
     """
 
     remote: str
@@ -39,7 +39,7 @@ class GitPlace:
     commit: str = ""
     keeps_git: bool | None = None
     submodules: bool = True
-    dates_by_commit: bool = False
+    dates_by_commit: bool | None = None
 
     @property
     def scheme(self) -> str:
@@ -130,7 +130,7 @@ def _with_query(place: GitPlace, query: str) -> GitPlace:
         commit=next(iter(commits), ""),
         keeps_git=_claim(values, "keep-git-dir"),
         submodules=_claim(values, "submodules") is not False,
-        dates_by_commit=values.get("mtime") == "commit",
+        dates_by_commit={"commit": True, "checkout": False}.get(values.get("mtime", "")),
     )
 
 

@@ -31,26 +31,27 @@ class Repository:
     url: str = ""
     first: str = ""
 
-    def git(self, *words: str) -> str:
-        """What git prints, as somebody with a name."""
+    def git(self, *words: str, date: str = "") -> str:
+        """What git prints, as somebody with a name, at a date."""
         identity = {
             "GIT_AUTHOR_NAME": "n",
             "GIT_AUTHOR_EMAIL": "e",
             "GIT_COMMITTER_NAME": "n",
             "GIT_COMMITTER_EMAIL": "e",
         }
-        environment = os.environ | identity | {"GIT_CONFIG_GLOBAL": os.devnull}
+        dated = {"GIT_COMMITTER_DATE": date} if date else {}
+        environment = os.environ | identity | dated | {"GIT_CONFIG_GLOBAL": os.devnull}
         done = subprocess.run(
             ["git", *words], cwd=self.root, env=environment, capture_output=True, text=True, check=True
         )
         return done.stdout.strip()
 
-    def commit(self, text: str) -> str:
+    def commit(self, text: str, date: str = "") -> str:
         """Changes a file, makes it known to web servers, and answers the commit."""
         (self.root / "docs").mkdir(exist_ok=True)
         (self.root / "docs" / "f").write_text(text)
         self.git("add", "docs")
-        self.git("commit", "-qm", text)
+        self.git("commit", "-qm", text, date=date)
         self.git("update-server-info")
         return self.git("rev-parse", "HEAD")
 
@@ -138,3 +139,16 @@ def test_a_build_may_be_as_old_as_a_stage_s_commit(bench: Bench, repository: Rep
     arguments = {"SOURCE_DATE_EPOCH": "source", "AT": "v1"}
     image = bench.build(text, build_arguments=arguments).image
     assert image.config.config.labels["epoch"] == repository.git("show", "-s", "--format=%ct", "v1")
+
+
+@pytest.mark.parametrize(("query", "is_dated"), [("", True), ("?mtime=commit", True), ("?mtime=checkout", False)])
+def test_a_build_may_be_as_old_as_its_context_s_commit(
+    bench: Bench, repository: Repository, query: str, is_dated: bool
+) -> None:
+    text = "FROM scratch\nCOPY docs /\nARG SOURCE_DATE_EPOCH\nLABEL epoch=$SOURCE_DATE_EPOCH\n"
+    (repository.root / "Dockerfile").write_text(text)
+    repository.git("add", "Dockerfile")
+    repository.commit("three", date="1234567890 +0000")
+    arguments = {"SOURCE_DATE_EPOCH": "context"}
+    image = bench.build("", context=repository.url + query, build_arguments=arguments).image
+    assert (image.config.config.labels["epoch"] == "1234567890") is is_dated
