@@ -99,7 +99,7 @@ def _dated(request: BuildRequest, dockerfile: Dockerfile, context: DirectoryCont
 
 @dataclass
 class _StageAhead:
-    """A stage as far as it is known. ``layers`` is None once they aren't: line ``made_at`` is to be carried out.
+    """A stage as far as it is known. ``layers`` is None once they aren't: what ``made_at`` names is to be carried out.
 
     ``obstacle`` says why keys aren't known any more, "" while they are. ``is_new``: nothing was ever put upon it.
     """
@@ -147,7 +147,7 @@ class _StageAhead:
         """Why a step isn't cached, though its key isn't known; nothing where it may be cached."""
         assert step.effect is not None
         if self.is_new and not stands_alone(step):
-            return (f"follows {self.made_at}",)
+            return (f"it follows {self.made_at}",)
         below = () if stands_alone(step) else self.layers
         if below is None:
             return ()
@@ -162,7 +162,7 @@ class _StageAhead:
         self._lose_sight(step)
 
     def _lose_sight(self, step: Step) -> None:
-        self.made_at = self.made_at or f"line {step.statement.span.line}"
+        self.made_at = self.made_at or f"step {step.number}"
         self.layers = None
 
 
@@ -257,7 +257,9 @@ class Predictor:
     def _at_its_base(self, stage: Stage) -> _StageAhead:
         if isinstance(stage.base, FromStage):
             base = self._ahead(stage.base.stage)
-            return _StageAhead(self, stage, base.key, base.layers, base.obstacle, base.is_new, base.made_at)
+            is_of_it = base.made_at and " of " not in base.made_at
+            made_at = f"{base.made_at} of stage {base.stage.title}" if is_of_it else base.made_at
+            return _StageAhead(self, stage, base.key, base.layers, base.obstacle, base.is_new, made_at)
         if stage.base is not None and (why := self.bases.missing.get(stage.base.name)):
             return _StageAhead(self, stage, "", None, f"depends on its base: {why}", made_at="its base")
         image = stage.image or Image.scratch(stage.platform)
@@ -273,13 +275,13 @@ class Predictor:
             ahead.give_up(step, str(obstacle), is_new=bool(certainly))
             return Prediction("runs", "", certainly) if certainly else Prediction("perhaps", "", (str(obstacle),))
         except MinibuildError as error:
-            ahead.give_up(step, f"depends on line {step.statement.span.line}, which fails")
+            ahead.give_up(step, f"depends on step {step.number} of stage {ahead.stage.title}, which fails")
             return Prediction("fails", "", (error.message, *([error.hint] if error.hint else [])))
         key, parts = found.keys[0]
         if found.record is not None:
             ahead.take(step, found.record)
             return Prediction("cached", key)
-        follows = (f"follows {ahead.made_at}",) if ahead.is_new else ()
+        follows = (f"it follows {ahead.made_at}",) if ahead.is_new else ()
         reasons = follows or explain(self.store.records, key, parts, step, place_of(ahead.stage, step))
         ahead.make(step, key)
         return Prediction("runs", key, reasons)

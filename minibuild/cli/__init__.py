@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "build": ("build", "Build an image from a Dockerfile (the default: `minibuild .`)"),
         "check": ("check", "Tell what to mend in a Dockerfile, without building it"),
         "context": ("context", "List what a build would have of its context, and why not the rest"),
+        "plan": ("plan", "Show what a build would do, and what of it is cached, without building"),
         "pull": ("pull", "Fetch an image from a registry into the store"),
         "push": ("push", "Put images of the store into registries"),
         "images": ("images", "List the images in the store"),

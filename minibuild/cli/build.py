@@ -68,29 +68,35 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> BuildRequest:
     """What the words ask for; raises UsageError or ContextError."""
-    epoch = environment.get("SOURCE_DATE_EPOCH")
-    build_arguments = {**({"SOURCE_DATE_EPOCH": epoch} if epoch else {}), **arguments.build_arg}
-    target = ",".join(arguments.target)
+    request = asked_of(arguments, environment)
     tags = tuple(dict.fromkeys(map(_tag, arguments.tag)))
     for stage, _ in tags:
-        _check_target("--tag STAGE=", stage, target)
+        _check_target("--tag STAGE=", stage, request.target)
+    return replace(
+        request,
+        tags=tuple(tag for stage, tag in tags if not stage),
+        stage_tags=tuple((stage, tag) for stage, tag in tags if stage),
+        no_cache=arguments.no_cache,
+        no_cache_stages=frozenset(_listed(arguments.no_cache_filter)),
+        runtime=arguments.runtime,
+        snapshotter=arguments.snapshotter,
+    )
+
+
+def asked_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> BuildRequest:
+    """What of a request its steps depend on, which ``plan`` and ``--call`` ask for too."""
+    epoch = environment.get("SOURCE_DATE_EPOCH")
     return BuildRequest(
         context=_context(arguments.operands[0] if arguments.operands else "."),
         dockerfile=arguments.file,
-        build_arguments=build_arguments,
+        build_arguments={**({"SOURCE_DATE_EPOCH": epoch} if epoch else {}), **arguments.build_arg},
         environment=environment,
         labels=arguments.label,
-        target=target,
+        target=",".join(arguments.target),
         platform=platform_of(arguments, environment),
-        tags=tuple(tag for stage, tag in tags if not stage),
-        stage_tags=tuple((stage, tag) for stage, tag in tags if stage),
         all_stages=arguments.all_stages,
         named_contexts=arguments.build_context,
-        no_cache=arguments.no_cache,
-        no_cache_stages=frozenset(_listed(arguments.no_cache_filter)),
         pull=arguments.pull,
-        runtime=arguments.runtime,
-        snapshotter=arguments.snapshotter,
         mirrors=mirrors_of(arguments, environment),
         surroundings=surroundings_of(arguments, environment),
     )

@@ -56,7 +56,7 @@ def build_parser(environment: Mapping[str, str]) -> Parser:
         "[CONTEXT]",
         most=1,
     )
-    _add_input(parser, environment)
+    add_input(parser, environment)
     _add_result(parser)
     _add_manner(parser, environment)
     add_surroundings(parser)
@@ -64,7 +64,8 @@ def build_parser(environment: Mapping[str, str]) -> Parser:
     return parser
 
 
-def _add_input(parser: Parser, environment: Mapping[str, str]) -> None:
+def add_input(parser: Parser, environment: Mapping[str, str]) -> None:
+    """Adds the options that say what is to be built."""
     add = parser.add_argument_group("what to build").add_argument
     words = "the Dockerfile (default: CONTEXT/Dockerfile): a path, - for standard input, or a URL"
     add("-f", "--file", metavar="FILE", default="", help=words)

@@ -1,4 +1,7 @@
-"""A plan as text: what ``minibuild plan`` prints and golden tests hold. The same plan gives the same text."""
+"""A plan in words: what each step does to files and configuration. The same plan gives the same text.
+
+``minibuild plan`` says the same of steps, beside what becomes of them; golden tests hold it all.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,8 @@ def render(plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _stage(stage: Stage, *, needed: bool) -> Iterator[str]:
+def heading(stage: Stage) -> str:
+    """A stage, what it is based on, and what it is for."""
     match stage.base:
         case None:
             base = "scratch"
@@ -60,7 +64,11 @@ def _stage(stage: Stage, *, needed: bool) -> Iterator[str]:
         case _:
             assert_never(stage.base)
     name = f" {stage.name}" if stage.name else ""
-    yield f"stage {stage.index}{name} from {base} for {stage.platform}" + ("" if needed else ", not needed")
+    return f"stage {stage.index}{name} from {base} for {stage.platform}"
+
+
+def _stage(stage: Stage, *, needed: bool) -> Iterator[str]:
+    yield heading(stage) + ("" if needed else ", not needed")
     if stage.needs:
         yield f"  needs {', '.join(map(str, sorted(stage.needs)))}"
     for step in stage.steps:
@@ -70,14 +78,15 @@ def _stage(stage: Stage, *, needed: bool) -> Iterator[str]:
 def _step(step: Step) -> Iterator[str]:
     yield f"  {step.number} {step.statement.original.strip()}"
     details = [
-        *([] if step.effect is None else _effect(step.effect, step.before)),
-        *_changes(step.before, step.after),
+        *([] if step.effect is None else effect_lines(step.effect, step.before)),
+        *change_lines(step.before, step.after),
         *([f"history {_quoted(step.history)}"] if step.history else []),
     ]
     yield from (f"      {detail}" for detail in details)
 
 
-def _effect(effect: Effect, state: StageState) -> Iterator[str]:
+def effect_lines(effect: Effect, state: StageState) -> Iterator[str]:
+    """What an effect does; what belongs to the line before is indented."""
     match effect:
         case RunCommand():
             yield from _run(effect, state)
@@ -182,7 +191,8 @@ def _inline(file: InlineFile) -> str:
     return f"  file {file.path} {file.mode:04o} {_quoted(file.content.decode('utf-8', 'replace'))}"
 
 
-def _changes(before: StageState, after: StageState) -> Iterator[str]:
+def change_lines(before: StageState, after: StageState) -> Iterator[str]:
+    """What of the configuration and the variables is another afterwards."""
     old, new = before.config, after.config
     for field in fields(ContainerConfig):
         if getattr(old, field.name) != getattr(new, field.name):

@@ -136,7 +136,7 @@ def test_a_miss_says_what_changed(bench: Bench) -> None:
     bench.write({"g": "2"})
     plan, forecast = bench.predict(STAGES)
     assert of_line(plan, forecast, 9).reasons == ("g changed",)
-    assert of_line(plan, forecast, 10).reasons == ("follows line 9",)
+    assert of_line(plan, forecast, 10).reasons == ("it follows step 4",)
 
 
 def test_a_blob_that_vanished_is_a_miss(bench: Bench) -> None:
@@ -153,7 +153,7 @@ def test_a_blob_that_vanished_is_a_miss(bench: Bench) -> None:
 def test_a_file_that_is_not_there_fails_and_what_follows_is_open(bench: Bench) -> None:
     plan, forecast = bench.predict("FROM scratch\nCOPY ff /\nCOPY f /f\n")
     assert of_line(plan, forecast, 2) == Prediction("fails", "", ("ff is not in the context", "did you mean f?"))
-    assert of_line(plan, forecast, 3) == Prediction("perhaps", "", ("depends on line 2, which fails",))
+    assert of_line(plan, forecast, 3) == Prediction("perhaps", "", ("depends on step 2 of stage 0, which fails",))
 
 
 def test_no_server_is_asked_what_a_url_holds(bench: Bench) -> None:
