@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from minibuild.checks import context, layers, packages, processes, secrets
+from minibuild.checks.portability import PORTABILITY
 from minibuild.checks.subject import Check, Subject
 from minibuild.checks.table import CHECKS
 from minibuild.checks.wishes import unknown_names
@@ -13,7 +14,7 @@ from minibuild.errors import Finding
 
 def _unknown_rules(subject: Subject) -> Iterator[Finding]:
     """UnknownRule knows all tables, so it stands above them."""
-    return unknown_names(subject.dockerfile, [check.rule for check in (*CHECKS, *ADVICE)])
+    return unknown_names(subject.dockerfile, [check.rule for check in (*CHECKS, *ADVICE, *PORTABILITY.values())])
 
 
 # In alphabetical order.

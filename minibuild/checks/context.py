@@ -84,8 +84,9 @@ def _burden(files: Files) -> tuple[str, str] | None:
     shown = ", ".join(f"{name} {_human(by_top[name])}" for name in dict.fromkeys([*heaviest, *ballast]))
     least = "" if files.is_all else "at least "
     message = f"{least}{count:,} files, {_human(size)} ({shown}), for there is no ignore file"
-    unwanted = ballast or heaviest[:1]
-    return message, f"write a .dockerignore with what no image needs, a line each: {', '.join(unwanted)}"
+    if ballast:
+        return message, f"write a .dockerignore with what no image needs, a line each: {', '.join(ballast)}"
+    return message, "leave out what the image doesn't need by a .dockerignore, or copy only what it needs"
 
 
 def _human(size: int) -> str:

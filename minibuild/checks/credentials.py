@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 
 # Files whose very name says that they hold a secret, each with what it is. No name means the same for all.
 EXACT = {
-    ".env": "settings of one machine, often passwords",
-    ".env.local": "settings of one machine, often passwords",
+    ".env": "often passwords",
+    ".env.local": "often passwords",
     ".netrc": "passwords",
     "_netrc": "passwords",
     ".pgpass": "passwords",
@@ -76,6 +76,11 @@ def kind_of_file(path: str) -> str:
         if fnmatchcase(name, pattern) and not (harmless and harmless.search(name)):
             return kind
     return _DIRECTORIES.get(name, "")
+
+
+def is_directory(path: str) -> bool:
+    """Whether ``kind_of_file`` knows the path as a directory."""
+    return path.rpartition("/")[2] in _DIRECTORIES
 
 
 def tokens_in(text: str) -> list[tuple[int, int, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -88,13 +89,12 @@ def _swap(copy: Step, run: Step, installer: Installer, command: Command, *, earl
     called = " ".join([command.program, *command.values[:2]])
     message = f"`{called}` on line {below} runs again whenever any file changes, since line {above} copies them all"
     hint = f"swap them: move line {below} above line {above}"
-    missing = _missing_files(installer, command, earlier)
-    if missing:
-        hint = f"put COPY {missing} ./ and then line {below} above line {above}"
+    if missing := _missing_files(installer, command, earlier):
+        hint = f"put COPY {_to_copy(missing, copy)} and then line {below} above line {above}"
     return Finding("OrderBreaksCache", message, copy.statement.span, hint)
 
 
-def _missing_files(installer: Installer, command: Command, earlier: Sequence[Step]) -> str:
+def _missing_files(installer: Installer, command: Command, earlier: Sequence[Step]) -> list[str]:
     """The files that the installer reads and no earlier step copied by name."""
     reads = installer.reads
     if "-r" in installer.verbs:
@@ -104,7 +104,17 @@ def _missing_files(installer: Installer, command: Command, earlier: Sequence[Ste
     copied = {path.rpartition("/")[2] for step in earlier for _, path in _sources(step)}
     covers = any(name[:1] and "*" in name and reads.startswith(name.partition("*")[0]) for name in copied)
     names = reads.split()
-    return "" if covers or any(name.rpartition("/")[2] in copied for name in names) else reads
+    return [] if covers or any(name.rpartition("/")[2] in copied for name in names) else names
+
+
+def _to_copy(names: list[str], copy: Step) -> str:
+    """Sources and destination of a COPY that brings files to where the copy of everything would have brought them."""
+    written = words_of(copy.statement).destination.value
+    destination = "./" if written in (".", "./") else written.rstrip("/") + "/"
+    there = copy.before.absolute(expanded(copy.before, words_of(copy.statement).destination))
+    sources = [name.removeprefix(f"{there}/") for name in names]
+    below = posixpath.dirname(sources[0])
+    return f"{' '.join(sources)} {destination}{below}{'/' if below else ''}"
 
 
 def many_layers(subject: Subject) -> Iterator[Finding]:

@@ -36,9 +36,14 @@ def root_at_the_end(subject: Subject) -> Iterator[Finding]:
             continue
         if user is not None:
             message = f"USER {user.statement.body} is the last{_of(stage)}, so what the image runs is root"
-            yield Finding("RunsAsRoot", message, user.statement.body.span, _remedy(steps))
+            yield Finding("RunsAsRoot", message, user.statement.body.span, _remedy(steps, subject.base_name(stage)))
         elif runs is not None and not _may_be_other(stage, subject):
-            yield Finding("RunsAsRoot", _who(stage, subject), runs.statement.keyword_span, _remedy(steps))
+            yield Finding(
+                "RunsAsRoot",
+                _who(stage, subject),
+                runs.statement.keyword_span,
+                _remedy(steps, subject.base_name(stage)),
+            )
 
 
 def _last(steps: list[Step], keyword: str) -> Step | None:
@@ -65,10 +70,12 @@ def _who(stage: Stage, subject: Subject) -> str:
 
 
 def _of(stage: Stage) -> str:
-    return f" of stage {stage.name}" if stage.name else ""
+    return f" in stage {stage.name}" if stage.name else ""
 
 
-def _remedy(steps: list[Step]) -> str:
+def _remedy(steps: list[Step], base: str) -> str:
+    if not base:
+        return "say USER with a number that no file has to know, such as USER 65532"
     runs = (step.statement for step in steps if step.statement.keyword in ("CMD", "ENTRYPOINT"))
     programs = [command.program for statement in runs for command in commands_of(statement)]
     supervisor = next((program for program in programs if program in _SUPERVISORS), "")

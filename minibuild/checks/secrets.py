@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 
 from minibuild.checks.context import context_sources
-from minibuild.checks.credentials import EXACT, kind_of_file, tokens_in
+from minibuild.checks.credentials import EXACT, is_directory, kind_of_file, tokens_in
 from minibuild.checks.shell import commands_of
 from minibuild.checks.subject import Subject
 from minibuild.dockerfile.statements import Statement
@@ -32,34 +32,36 @@ def secrets_in_layers(subject: Subject) -> Iterator[Finding]:
 def _copied(step: Step, subject: Subject) -> Iterator[Finding]:
     for text, path in context_sources(step):
         if kind := kind_of_file(path):
-            message = f"{path} holds {kind}, and stays in the layer even if a later RUN deletes it"
-            name = path.rpartition("/")[2].lstrip(".")
-            hint = f"give it to the RUN that needs it by --mount=type=secret,id={name}"
-            yield Finding(
-                "SecretsInLayers", message, text.span, f"{hint}, and build with --secret id={name},src={path}"
-            )
+            verb = "often holds" if kind.startswith("often ") else "holds"
+            message = f"{path} {verb} {kind.removeprefix('often ')}, and stays in the layer even if it is deleted later"
+            yield Finding("SecretsInLayers", message, text.span, _instead(path))
         elif found := _taken_along(path, subject):
-            names = ", ".join(found[:_MOST_NAMED])
-            more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
-            message = f"{step.statement.keyword} of {text} takes {names}{more} along, which {_held(found)}"
-            hint = f"leave them out: add {' and '.join(found[:_MOST_NAMED])} to .dockerignore"
+            named = [f"{each} ({kind_of_file(each)})" for each in found[:_MOST_NAMED]]
+            more = [f"{len(found) - _MOST_NAMED} more"] if len(found) > _MOST_NAMED else []
+            message = f"{step.statement.keyword} of {text} takes {_listed([*named, *more])} along"
+            hint = f"leave them out, by a line each in .dockerignore: {', '.join(found[:_MOST_NAMED])}"
             yield Finding("SecretsInLayers", message, text.span, hint)
+
+
+def _instead(path: str) -> str:
+    name = path.rpartition("/")[2].lstrip(".")
+    source = f"{path}/FILE" if is_directory(path) else path
+    return f"give it to a RUN by --mount=type=secret,id={name}, and to the build by --secret id={name},src={source}"
+
+
+def _listed(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 
 def _taken_along(directory: str, subject: Subject) -> list[str]:
     """The files below a directory whose names leave no doubt."""
     prefix = f"{directory}/" if directory else ""
     below = (path for path in subject.window.files().sizes if path.startswith(prefix))
-    # Many a .npmrc and .env of a test is harmless; keys and passwords of one's own account are not.
     return [path for path in below if kind_of_file(path) and posixpath.basename(path) in _CERTAIN]
 
 
+# Many a .npmrc says only where packages are, and the last three names mean something in one directory alone.
 _CERTAIN = frozenset(name.rpartition("/")[2] for name in EXACT) - {".npmrc", "config.json", "config", "credentials"}
-
-
-def _held(found: list[str]) -> str:
-    kinds = dict.fromkeys(kind_of_file(path) for path in found)
-    return f"hold{'s' if len(found) == 1 else ''} {' and '.join(kinds)}"
 
 
 def _written(statement: Statement) -> Iterator[Finding]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 
 from minibuild.checks.subject import Subject
 from minibuild.dockerfile.statements import Statement
 from minibuild.dockerfile.words import split_words
 from minibuild.errors import Finding
+
+# What means the same to a shell and without one.
+_PLAIN_COMMAND = re.compile(r"[\w./:@%+,-][\w./:@%+,= -]*")
+_BUILT_IN = frozenset(("exec", "cd", "set", "export", "source", ".", "eval", "ulimit", "umask", ":", "trap", "wait"))
 
 
 def inconsistent_casing(subject: Subject) -> Iterator[Finding]:
@@ -38,7 +44,10 @@ def shell_forms(subject: Subject) -> Iterator[Finding]:
 
 def _shell_form(statement: Statement) -> Finding:
     message = f"{statement.keyword} in shell form runs under a shell that passes no signals on"
-    hint = f'write {statement.keyword} ["program", "argument"]'
+    is_plain = _PLAIN_COMMAND.fullmatch(statement.body.value) and statement.body.value.split()[0] not in _BUILT_IN
+    hint = f'write {statement.keyword} ["program", "argument"], or say SHELL above it if a shell is meant'
+    if is_plain:
+        hint = f"write {statement.keyword} {json.dumps(statement.body.value.split(), ensure_ascii=False)}"
     return Finding("JSONArgsRecommended", message, statement.keyword_span, hint)
 
 

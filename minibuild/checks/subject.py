@@ -114,9 +114,10 @@ class Subject:
 
 
 Find: TypeAlias = Callable[[Subject], Iterator[Finding]]
-Kind: TypeAlias = Literal["docker", "own", "experimental", "advice"]
+Kind: TypeAlias = Literal["docker", "own", "experimental", "advice", "portability"]
 """``docker`` rules are BuildKit's and heard in a build, like our ``own``; ``experimental`` ones only where a Dockerfile
-asks for them; ``advice`` is given by ``minibuild check`` alone."""
+asks for them; ``advice`` is given by ``minibuild check`` alone, and word of ``portability`` to a tool that it is asked
+about."""
 
 
 def found_on_the_way(_subject: Subject) -> Iterator[Finding]:

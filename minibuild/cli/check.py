@@ -24,6 +24,8 @@ def parser(environment: Mapping[str, str]) -> Parser:
     words = "what NAME means in FROM and --from; repeatable"
     add("--build-context", action=Pairs, metavar="NAME=PLACE", help=words)
     add_platform(add, "what would be built for")
+    words = "name what docker, podman, kaniko or legacy (docker without BuildKit) drop or refuse; repeatable"
+    add("--target", action="append", default=[], metavar="TOOL,…", help=words)
     add("--format", metavar="|".join(FORMATS), default="text", help="how to show what was found (default: text)")
     return parser
 
@@ -36,5 +38,6 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         build_arguments=arguments.build_arg,
         named_contexts=arguments.build_context,
         platform=platform_of(arguments, session.environment),
+        tools=tuple(tool.strip() for words in arguments.target for tool in words.split(",") if tool.strip()),
     )
     return check_and_show(request, arguments.format, session)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from minibuild.source import Span
 
 if TYPE_CHECKING:
     from minibuild.build.inputs import Inputs
+    from minibuild.checks import Check
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -23,7 +24,8 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 class CheckRequest:
     """What to check: the words of the command line, as ``minibuild build`` takes them.
 
-    ``target`` says which stages' results are images; all stages are checked whatever it says.
+    ``target`` says which stages' results are images; all stages are checked whatever it says. ``tools`` are the other
+    builders that the Dockerfile is for too.
     """
 
     context: str = "."
@@ -32,16 +34,16 @@ class CheckRequest:
     named_contexts: Mapping[str, str] = field(default_factory=lambda: _NONE)
     platform: Platform = field(default_factory=Platform.of_this_machine)
     target: str = ""
+    tools: tuple[str, ...] = ()
 
 
 def check_and_show(request: CheckRequest, style: str, session: Session) -> int:
     """Shows what there is to mend, in one of the ``FORMATS``; 1 where there is anything, or an error in the file.
 
-    Raises UsageError for a format that there is none of, ContextError where there is no Dockerfile to read.
+    Raises UsageError for a format or a tool that there is none of, ContextError where there is no Dockerfile to read.
     """
     if style not in FORMATS:
-        hint = did_you_mean(style, list(FORMATS)) or f"choose from {', '.join(FORMATS)}"
-        raise UsageError(f"check's format can't be {style!r}", hint=hint)
+        raise UsageError(f"a check has no format {style!r}", hint=_choice(style, list(FORMATS)))
     report = examined(request, session.environment)
     if text := FORMATS[style](report, session):
         session.print(text)
@@ -51,15 +53,17 @@ def check_and_show(request: CheckRequest, style: str, session: Session) -> int:
 def examined(request: CheckRequest, environment: Mapping[str, str] = _NONE) -> Report:
     """What checks find, advice too, and what keeps the Dockerfile from being planned. No registry is asked."""
     from minibuild.build.inputs import Access, open_inputs
-
-    with open_inputs(request.context, request.dockerfile, Access(environment=environment)) as inputs:
-        return _examined(request, inputs)
-
-
-def _examined(request: CheckRequest, inputs: Inputs) -> Report:
-    from minibuild.build.window import window_on
-    from minibuild.checks import CHECKS, Subject, examine
+    from minibuild.checks import CHECKS
     from minibuild.checks.advice import ADVICE
+
+    checks = (*CHECKS, *ADVICE, *_checks_of(request.tools))
+    with open_inputs(request.context, request.dockerfile, Access(environment=environment)) as inputs:
+        return _examined(request, inputs, checks)
+
+
+def _examined(request: CheckRequest, inputs: Inputs, checks: Iterable[Check]) -> Report:
+    from minibuild.build.window import window_on
+    from minibuild.checks import Subject, examine
     from minibuild.plan import Options, plan, read
 
     source, place = inputs.source, inputs.place
@@ -81,6 +85,22 @@ def _examined(request: CheckRequest, inputs: Inputs) -> Report:
         planned = plan(dockerfile, lookup, options)
         window = window_on(inputs.context.ignore, inputs.context)
         subject = Subject(dockerfile, planned, request.build_arguments, window, frozenset(unknown))
-        return Report(source, place, examine(subject, (*CHECKS, *ADVICE)))
+        return Report(source, place, examine(subject, checks))
     except DockerfileError as error:
         return Report(source, place, errors=(error, *error.others))
+
+
+def _checks_of(tools: Iterable[str]) -> Iterator[Check]:
+    from minibuild.checks.portability import PORTABILITY
+
+    for tool in dict.fromkeys(tools):
+        if tool not in PORTABILITY:
+            hint = (
+                f"{_choice(tool, list(PORTABILITY))}; to check one stage is to check all of them, so no stage is named"
+            )
+            raise UsageError(f"a check knows no builder {tool!r}", hint=hint)
+        yield PORTABILITY[tool]
+
+
+def _choice(word: str, known: Sequence[str]) -> str:
+    return did_you_mean(word, known) or f"choose from {', '.join(known)}"

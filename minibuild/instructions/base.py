@@ -85,8 +85,8 @@ class StageState:
         return expand_document(text, self.variables, escape=self.escape, undefined=self._undefined)
 
     def _undefined(self, name: Text) -> None:
-        if not name.value.isidentifier():
-            return  # $1, $@ and their like are a shell's, and always empty here
+        if not name.value.isidentifier() or name.value in self.arguments:
+            return  # $1, $@ and their like are a shell's, and always empty here; an ARG may have no value
         hint = did_you_mean(name.value, list(self.variables))
         if name.value in self.global_arguments:
             hint = f"ARG {name} above the first FROM is for FROM lines: say ARG {name} in this stage too"

@@ -1,5 +1,6 @@
-"""``minibuild check``: its findings, its formats, its exit code; no base is ever looked up."""
+"""``minibuild check``: its findings, its words, its exit code; no base is ever looked up."""
 
+import io
 import json
 from pathlib import Path
 
@@ -43,18 +44,46 @@ def test_the_lines_to_swap_and_to_write_are_named(shell: Shell, tmp_path: Path) 
     assert "write line 4 as COPY --chown=u:g y /srv/" in out
 
 
-def test_github_is_told_in_its_own_commands(shell: Shell, tmp_path: Path) -> None:
-    (tmp_path / "Dockerfile").write_text("FROM a\nUSER 1\nCMD x\n")
-    done = shell("check", "--format=github", str(tmp_path))
-    assert done.status == 1
-    assert done.out == (
-        f"::warning file={tmp_path}/Dockerfile,line=3,col=1,title=JSONArgsRecommended::CMD in shell form runs under "
-        'a shell that passes no signals on; write CMD ["program", "argument"]\n'
-    )
-
-
 def test_nothing_to_mend_is_zero_and_an_error_is_one(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     assert shell("check", str(tmp_path)).status == 0
     (tmp_path / "Dockerfile").write_text("FRM scratch\n")
     assert shell("check", str(tmp_path)).status == 1
+
+
+def test_a_dockerfile_may_come_from_standard_input(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO(b"FROM scratch AS App\n"))
+    monkeypatch.setattr("sys.stdin", stdin)
+    done = shell("check", "-f", "-", str(tmp_path))
+    assert (done.status, done.out.partition(" warning")[0]) == (1, "Dockerfile:1:17:")
+
+
+def test_named_contexts_and_platforms_are_those_of_a_build(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM base AS arm\nCOPY --from=files x /x\n")
+    done = shell("check", "--platform=linux/arm64", "--build-context=files=.", str(tmp_path))
+    assert (done.status, done.out, done.err) == (0, "0 findings\n", "")
+
+
+def test_all_stages_are_checked(shell: Shell, tmp_path: Path) -> None:
+    assert rules(shell, tmp_path, "FROM a AS idle\nENV A=1 B=$A$C$AA\nRUN apt-get update\nFROM b\n") == {"StaleIndex"}
+
+
+def test_several_tools_are_named_at_once_or_one_after_the_other(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM a\nCOPY --link x /x\n")
+    together = shell("check", "--target=kaniko, podman", str(tmp_path)).out
+    apart = shell("check", "--target", "kaniko", "--target=podman", str(tmp_path)).out
+    assert together == apart
+    assert ("(PortableToKaniko)" in apart, "(PortableToPodman)" in apart, "(PortableToDocker)" in apart) == (
+        True,
+        True,
+        False,
+    )
+
+
+def test_a_tool_or_a_format_that_there_is_none_of_is_refused(shell: Shell, tmp_path: Path) -> None:
+    tool = shell("check", "--target=podmann", str(tmp_path))
+    style = shell("check", "--format=sariff", str(tmp_path))
+    assert (tool.status, tool.err) == (2, "error: a check knows no builder 'podmann'\nhint: did you mean podman?\n")
+    assert (style.status, style.err) == (2, "error: a check has no format 'sariff'\nhint: did you mean sarif?\n")
