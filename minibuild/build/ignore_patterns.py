@@ -13,7 +13,7 @@ from minibuild.dockerfile.text import SPACES
 from minibuild.errors import ContextError
 from minibuild.source import Source
 
-_STATES_KEPT = 4096
+_STATES_KEPT = 16384
 _SPECIAL = re.compile(r"[*?\[\]\\]")
 
 
@@ -108,6 +108,8 @@ def _tokens(pattern: str) -> Iterator[Token]:
         at += 1
         if character == "*" and pattern.startswith("*", at):
             at += 2 if pattern.startswith("/", at + 1) else 1
+            while pattern.startswith("**/", at):  # any number of directories, and then any number
+                at += 3
             yield from (Wild.ENTER, Wild.INSIDE) if at < len(pattern) else (Wild.ALL,)
         elif character == "*":
             yield Wild.MANY
@@ -156,23 +158,32 @@ def _bound(pattern: str, at: int) -> tuple[str, int]:
 
 
 class Automaton:
-    """Any of some token sequences. A state is a set of places in them, one bit each; 0 matches nothing any more."""
+    """Any of some token sequences. A state is a set of places in them, one bit each; 0 matches nothing any more.
+
+    ``start`` is the state before any character, ``final`` all places at which a sequence has come to its end, and
+    ``places`` those of each sequence.
+    """
 
     def __init__(self, sequences: Sequence[Sequence[Token]]) -> None:
         self._literals: dict[str, int] = {}
         self._sets: list[tuple[int, Characters]] = []
         self._masks = dict.fromkeys(Wild, 0)
-        self._ends: dict[int, int] = {}
+        self._moves: dict[str, tuple[int, int]] = {}
         self._rows: dict[int, dict[str, int]] = {}
+        self._ends: dict[int, int] = {}
+        self.places: list[int] = []
         place, starts = 0, 0
         for number, sequence in enumerate(sequences):
-            starts |= 1 << place
-            for token in sequence:
+            first = place
+            for place, token in enumerate(sequence, first):
                 self._add(token, 1 << place)
-                place += 1
+            place = first + len(sequence)
             self._ends[place] = number
             place += 1
-        self._final = sum(1 << place for place in self._ends)
+            starts |= 1 << first
+            self.places.append((1 << place) - (1 << first))
+        self.final = sum(1 << place for place in self._ends)
+        self._skips = self._masks[Wild.MANY] | self._masks[Wild.ALL] | self._masks[Wild.ENTER]
         self.start = self._closed(starts)
 
     def advance(self, state: int, text: str) -> int:
@@ -185,6 +196,7 @@ class Automaton:
             if row is None:
                 if len(rows) >= _STATES_KEPT:
                     rows.clear()
+                    self._moves.clear()
                 row = rows[state] = {}
             after = row.get(character)
             if after is None:
@@ -192,13 +204,9 @@ class Automaton:
             state = after
         return state
 
-    def is_match(self, state: int) -> bool:
-        """Whether what was read to get here matches a sequence."""
-        return bool(state & self._final)
-
-    def first_match(self, text: str) -> int:
-        """The number of the first sequence that a text matches; it must match one."""
-        ends = self.advance(self.start, text) & self._final
+    def first(self, ends: int) -> int:
+        """The number of the first sequence that has come to its end; one must have."""
+        ends &= self.final
         return self._ends[(ends & -ends).bit_length() - 1]
 
     def _add(self, token: Token, bit: int) -> None:
@@ -210,24 +218,30 @@ class Automaton:
             self._literals[token] = self._literals.get(token, 0) | bit
 
     def _step(self, state: int, character: str) -> int:
+        moves, stays = self._moves.get(character) or self._read(character)
+        return self._closed((state & moves) << 1 | (state & stays))
+
+    def _read(self, character: str) -> tuple[int, int]:
+        """The places from which a character leads to the next one, and those that it may stay at."""
         masks = self._masks
         moves = self._literals.get(character, 0)
-        stays = masks[Wild.ALL] | masks[Wild.INSIDE]
         for bit, characters in self._sets:
-            if state & bit and character in characters:
+            if character in characters:
                 moves |= bit
+        stays = masks[Wild.ALL] | masks[Wild.INSIDE]
         if character == "/":
             moves |= masks[Wild.INSIDE]
         else:
             moves |= masks[Wild.ONE]
             stays |= masks[Wild.MANY]
-        return self._closed((state & moves) << 1 | (state & stays))
+        self._moves[character] = moves, stays
+        return moves, stays
 
     def _closed(self, state: int) -> int:
         """With the places that are reached without a character."""
-        skips, enters = self._masks[Wild.MANY] | self._masks[Wild.ALL], self._masks[Wild.ENTER]
-        while True:
-            closed = state | (state & (skips | enters)) << 1 | (state & enters) << 2
-            if closed == state:
-                return state
-            state = closed
+        new = state & self._skips
+        while new:
+            reached = new << 1 | (new & self._masks[Wild.ENTER]) << 2
+            new = reached & ~state & self._skips
+            state |= reached
+        return state

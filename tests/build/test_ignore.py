@@ -128,3 +128,13 @@ def test_fifty_thousand_paths_take_a_moment() -> None:
     start = time.process_time()
     assert not any(map(file.excludes, paths))
     assert time.process_time() - start < 1
+
+
+def test_two_hundred_patterns_cost_little_more_than_a_few() -> None:
+    shapes = ("**/file{i}*.log", "dir{i}*/**/sub{i}?", "!dir{i}/[a-f]*{i}.py", "**/sub{i}/**/*{i}.md")
+    patterns = [shapes[i % 4].format(i=i) for i in range(200)]
+    file = ignore_file("\n".join(patterns))
+    paths = [f"dir{i % 100}/sub{i % 37}/file{i}.py" for i in range(20_000)]
+    start = time.process_time()
+    assert not any(map(file.excludes, paths))
+    assert time.process_time() - start < 1
