@@ -11,6 +11,7 @@ from minibuild.build.named import DOCKER_IMAGE, is_image, name_of
 from minibuild.errors import ImageError, MinibuildError, UsageError, blame
 from minibuild.events import Transferred
 from minibuild.oci import Image, Platform, Reference
+from minibuild.oci.index import runs_on
 from minibuild.runtimes.base import Cancellation
 from minibuild.source import Span
 from minibuild.store import Store
@@ -79,7 +80,7 @@ class Bases:
 
     def _by_reference(self, reference: Reference, platform: Platform) -> Image:
         stored = None if self.pull and not reference.is_pinned else self.store.images.find(reference)
-        if stored is not None and _runs_on(stored, platform):
+        if stored is not None and runs_on(stored.config.platform, platform):
             return stored
         from minibuild.registry.endpoints import parse_mirrors
         from minibuild.transports.registry import Registry
@@ -112,11 +113,6 @@ class Bases:
                     activity.progress(Transferred(0, descriptor.digest.short, done, descriptor.size))
                 writer.commit(descriptor)
         self.store.put_image(image)
-
-
-def _runs_on(image: Image, platform: Platform) -> bool:
-    own = image.config.platform
-    return (own.os, own.architecture) == (platform.os, platform.architecture) and own.variant in ("", platform.variant)
 
 
 def _reference(words: str) -> Reference:

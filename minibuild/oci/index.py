@@ -43,6 +43,11 @@ def choose(manifests: Sequence[Descriptor], platform: Platform) -> Descriptor | 
     return unnamed[0] if len(unnamed) == 1 else None
 
 
+def runs_on(offered: Platform, wanted: Platform) -> bool:
+    """Whether an image for one platform is one for another too: arm64/v8 is arm64, and arm/v7 runs what is for v6."""
+    return any(_runs(offered, wanted, variant) for variant in _variants(wanted))
+
+
 def _runs(offered: Platform, wanted: Platform, variant: str) -> bool:
     if (offered.os, offered.architecture) != (wanted.os, wanted.architecture):
         return False

@@ -6,7 +6,7 @@ import pytest
 
 from minibuild.errors import ImageError
 from minibuild.oci import Descriptor, Digest, MediaType, Platform
-from minibuild.oci.index import choose, parse_index
+from minibuild.oci.index import choose, parse_index, runs_on
 
 
 def manifests(*platforms: str) -> list[Descriptor]:
@@ -77,3 +77,17 @@ def test_an_index_is_read_in_its_order() -> None:
 def test_what_lists_no_manifests_is_refused(raw: bytes) -> None:
     with pytest.raises(ImageError):
         parse_index(raw)
+
+
+@pytest.mark.parametrize(
+    ("offered", "wanted", "does"),
+    [
+        ("linux/arm64/v8", "linux/arm64", True),
+        ("linux/arm64", "linux/arm64", True),
+        ("linux/arm/v6", "linux/arm/v7", True),
+        ("linux/arm/v7", "linux/arm/v6", False),
+        ("linux/amd64", "linux/arm64", False),
+    ],
+)
+def test_the_image_of_a_usual_variant_runs_where_none_is_named(offered: str, wanted: str, does: bool) -> None:
+    assert runs_on(Platform(*offered.split("/")), Platform(*wanted.split("/"))) is does
