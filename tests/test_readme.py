@@ -8,6 +8,7 @@ from pathlib import Path
 from minibuild import errors
 from minibuild.cli import COMMANDS
 from minibuild.cli.build_options import build_parser
+from minibuild.cli.rules import rules
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -28,6 +29,18 @@ def test_the_table_of_options_is_that_of_the_program() -> None:
 def test_the_table_of_commands_is_that_of_the_program() -> None:
     heads = "".join(re.findall(r"^\|(.*?)\|", section("Commands"), re.MULTILINE))
     assert set(re.findall(r"`([a-z]+)[ `]", heads)) == set(COMMANDS)
+
+
+def test_the_table_of_rules_is_that_of_the_checks() -> None:
+    told = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", section("Checks"), re.MULTILINE)
+    origins = {
+        "docker": "BuildKit",
+        "experimental": "BuildKit, where the file asks for it",
+        "own": "minibuild",
+        "advice": "advice",
+        "portability": "`check --target`",
+    }
+    assert told == [(rule.name, rule.about, origins[rule.kind]) for rule in rules().values()]
 
 
 def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:

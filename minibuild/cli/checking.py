@@ -95,10 +95,7 @@ def _checks_of(tools: Iterable[str]) -> Iterator[Check]:
 
     for tool in dict.fromkeys(tools):
         if tool not in PORTABILITY:
-            hint = (
-                f"{_choice(tool, list(PORTABILITY))}; to check one stage is to check all of them, so no stage is named"
-            )
-            raise UsageError(f"a check knows no builder {tool!r}", hint=hint)
+            raise UsageError(f"a check knows no builder {tool!r}", hint=_choice(tool, list(PORTABILITY)))
         yield PORTABILITY[tool]
 
 
