@@ -18,7 +18,7 @@ from minibuild.build.origins import Origins
 from minibuild.build.placing import place
 from minibuild.build.rootfs import RootFilesystems
 from minibuild.build.surroundings import Surroundings
-from minibuild.errors import UsageError, blame
+from minibuild.errors import ImageError, UsageError, blame
 from minibuild.events import Stream
 from minibuild.instructions.effects import (
     BindMount,
@@ -180,7 +180,10 @@ class _Mounting:
             # By what is open, not by its name: others may put a link there by now.
             pinned = self._fresh()
             mounts.private_mounts()
-            mounts.bind(f"/proc/self/fd/{descriptor}", pinned)
+            try:
+                mounts.bind(f"/proc/self/fd/{descriptor}", pinned)
+            except OSError as error:
+                raise ImageError(f"/{mount.source} of the cache was removed while it was to be mounted") from error
             self.stack.callback(mounts.unmount, pinned)
         finally:
             os.close(descriptor)
