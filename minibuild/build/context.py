@@ -23,6 +23,7 @@ _SMALL, _MOST_KEPT = 64 << 10, 32 << 20
 # Not to hang on what became a FIFO since it was listed.
 _READING = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
+_ROOT = (0, 0)
 
 
 def _nothing(_finding: Finding) -> None:
@@ -31,7 +32,8 @@ def _nothing(_finding: Finding) -> None:
 
 @dataclass
 class DirectoryContext:
-    """A directory as a tree of files: what the ignore file leaves out isn't there, owners are root's.
+    """A directory as a tree of files: what the ignore file leaves out isn't there, and all is root's but what
+    ``owners`` has, by paths.
 
     ``report`` is told of what can't be copied (sockets, FIFOs, devices), which isn't there either. ``emptiness``
     says why it holds nothing at all, where it is to hold nothing.
@@ -41,6 +43,7 @@ class DirectoryContext:
     ignore: IgnoreFile = NOTHING_IGNORED
     report: Callable[[Finding], None] = _nothing
     emptiness: str = ""
+    owners: Mapping[str, tuple[int, int]] = field(default_factory=dict, repr=False)
     _first_links: dict[tuple[int, int], str] = field(default_factory=dict)
     _prefix: str = field(init=False, repr=False)
     _digests: dict[str, str] = field(default_factory=dict, repr=False)
@@ -198,15 +201,16 @@ class DirectoryContext:
             return None
         # By position: a context may have 50,000 files, and names take twice as long.
         seconds = status.st_mtime_ns // 1_000_000_000
+        uid, gid = self.owners.get(path, _ROOT)
         if kind is Kind.SYMLINK:
-            return Entry(path, kind, 0o777, 0, 0, 0, seconds, os.readlink(self._at(path)))
+            return Entry(path, kind, 0o777, uid, gid, 0, seconds, os.readlink(self._at(path)))
         mode, xattrs = status.st_mode & 0o7777, _xattrs(self._at(path))
         if kind is Kind.DIRECTORY:
-            return Entry(path, kind, mode, 0, 0, 0, seconds, "", NO_DEVICE, xattrs)
+            return Entry(path, kind, mode, uid, gid, 0, seconds, "", NO_DEVICE, xattrs)
         first = path if status.st_nlink == 1 else self._first_links.setdefault((status.st_dev, status.st_ino), path)
         if first != path:
-            return Entry(path, Kind.HARDLINK, mode, 0, 0, status.st_size, seconds, first, NO_DEVICE, xattrs)
-        return Entry(path, kind, mode, 0, 0, status.st_size, seconds, "", NO_DEVICE, xattrs)
+            return Entry(path, Kind.HARDLINK, mode, uid, gid, status.st_size, seconds, first, NO_DEVICE, xattrs)
+        return Entry(path, kind, mode, uid, gid, status.st_size, seconds, "", NO_DEVICE, xattrs)
 
     def _is_visible(self, path: str) -> bool:
         if not path or not self.ignore.excludes(path):

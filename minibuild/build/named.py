@@ -63,5 +63,5 @@ def _opened(places: Places, name: str, place: str) -> DirectoryContext:
         (found.root / _LONE).write_bytes(found.lone)
     report = places.access.journal.warn
     if found.noun:
-        return DirectoryContext(found.root, report=report)
+        return DirectoryContext(found.root, report=report, owners=found.owners)
     return DirectoryContext(found.root, ignore_file(found.root), report)

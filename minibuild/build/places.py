@@ -63,12 +63,14 @@ def access_of(request: BuildRequest, scratch: Path, journal: Journal, cancellati
 @dataclass(frozen=True, slots=True)
 class Found:
     """Files as they were found: a directory of the caller's own (``noun`` ""), or one filled with what was fetched,
-    which errors call by the noun. ``lone`` is the content of the one file that came instead, None where none did.
+    which errors call by the noun. ``lone`` is the content of the one file that came instead, None where none did;
+    ``owners`` are those that a tar names, as BuildKit keeps them.
     """
 
     root: Path
     noun: str = ""
     lone: bytes | None = None
+    owners: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -168,8 +170,7 @@ class Places:
         if not begun.is_tar:
             return Found(root, noun, begun.read_all())
         with self.access.journal.activity(f"unpack {noun}"):
-            unpack_context(begun, root, noun)
-        return Found(root, noun)
+            return Found(root, noun, owners=unpack_context(begun, root, noun))
 
     def _directory(self) -> Path:
         """A new, empty directory that is removed in the end."""

@@ -186,3 +186,11 @@ def test_a_dockerfile_in_place_of_the_context_is_the_dockerfile() -> None:
     access = on_stdin(SCRATCH.encode())
     with pytest.raises(UsageError, match="so -f other can't be"), open_inputs("-", "other", access):
         pass
+
+
+def test_a_tar_s_owners_are_kept_whoever_unpacks_it() -> None:
+    info = member("f", content=b"x")
+    info.uid, info.gid = 5, 6
+    with open_inputs("-", "", on_stdin(packed(info, Dockerfile=SCRATCH))) as inputs:
+        owners = {entry.path: (entry.uid, entry.gid) for entry in inputs.context.walk("")}
+    assert owners == {"Dockerfile": (0, 0), "f": (5, 6)}
