@@ -23,6 +23,10 @@ mkfs.btrfs:btrfs-progs
 mkfs.xfs:xfsprogs
 setcap:libcap2-bin
 setpriv:util-linux
+strace:strace
+bzip2:bzip2
+xz:xz-utils
+zstd:zstd
 npm:npm
 '
 has() { PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "$1" >/dev/null 2>&1; }
