@@ -280,6 +280,7 @@ class Engine:
                     activity.output,
                     self.stop,
                 )
+                running.report_unkept(process, step.statement.span, self.journal.warn)
             leaks = Leaks(mounted.secrets, step.statement.span, self.journal.warn)
             return leaks.watching(workspace.commit(chain).changes)
 

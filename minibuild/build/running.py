@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 from minibuild.build.accounts import Account
 from minibuild.build.mounting import Mounted
 from minibuild.build.surroundings import Surroundings
-from minibuild.errors import CommandFailed, ImageError
+from minibuild.errors import CommandFailed, Finding, ImageError
 from minibuild.events import Stream
 from minibuild.instructions.effects import RunCommand
 from minibuild.runtimes.base import DEFAULT_CAPABILITIES, Cancellation, Mount, Process
@@ -44,6 +45,7 @@ def network_files(
         (made / "resolv.conf").write_bytes(resolv_conf.read_bytes() if resolv_conf.exists() else b"")
         for file in made.iterdir():
             file.chmod(0o644)
+            os.utime(file, (0, 0))
         yield (
             Mount(made / "hosts", HOSTS, read_only=False),
             Mount(made / "hostname", HOSTNAME, read_only=False),
@@ -56,7 +58,9 @@ def process(
     effect: RunCommand, account: Account, directory: Path, surroundings: Surroundings, mounted: Mounted
 ) -> Iterator[Process]:
     """The process that an effect asks for; the files it binds live in ``directory`` while the block lasts."""
-    with network_files(directory, surroundings.hostname, hosts=surroundings.hosts) as etc:
+    with network_files(directory, surroundings.hostname, hosts=surroundings.hosts) as made:
+        # The name of the machine is the image's own, as in BuildKit: what a RUN writes there stays.
+        etc = tuple(mount for mount in made if mount.target != HOSTNAME)
         scratch = etc[0].source.parent
         files = []
         for number, file in enumerate(effect.files):
@@ -82,6 +86,15 @@ def process(
             processors=surroundings.processors,
             privileged=is_privileged,
         )
+
+
+def report_unkept(process: Process, span: Span, report: Callable[[Finding], None]) -> None:
+    """Tells of files that a process wrote though they are this machine's, made for it alone."""
+    for mount in process.mounts:
+        if isinstance(mount, Mount) and mount.target in (HOSTS, RESOLV_CONF) and mount.source.stat().st_mtime:
+            message = f"this RUN wrote to {mount.target}, which is not part of the image: only the RUN itself saw it"
+            hint = "give names of hosts by --add-host" if mount.target == HOSTS else ""
+            report(Finding("WriteNotKept", message, span, hint))
 
 
 def make_directory(effect: RunCommand, account: Account, root: Path) -> None:

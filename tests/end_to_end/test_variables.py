@@ -42,3 +42,25 @@ def test_a_run_knows_the_machine_by_buildkits_name_or_the_one_that_is_given(
     root = project({"Dockerfile": "FROM busybox\nRUN hostname && grep -w $(hostname) /etc/hosts\n"})
     for words, name in (((), "buildkitsandbox"), (("--build-arg", "BUILDKIT_SANDBOX_HOSTNAME=builder-1"), "builder-1")):
         assert {name, f"127.0.0.1\tlocalhost {name}"} <= said(builder, root, *words)
+
+
+def test_files_that_are_the_machine_s_are_not_kept_and_that_is_told_but_the_image_s_hostname_is(
+    builder: Minibuild, project: Project, tmp_path: Path
+) -> None:
+    run = "RUN echo 1.2.3.4 db >> /etc/hosts && echo kept > /etc/hostname && grep -w db /etc/hosts\n"
+    root = project(
+        {"Dockerfile": f"FROM busybox\n{run}RUN cat /etc/hosts /etc/resolv.conf /etc/hostname > /dev/null\n"}
+    )
+
+    done = builder("build", "--progress=plain", "-o", tmp_path / "out", root)
+
+    assert done.returncode == 0, done.stderr
+    [warning] = [line for line in done.stderr.splitlines() if "WriteNotKept" in line]
+    assert "Dockerfile:2:1: warning: this RUN wrote to /etc/hosts, which is not part of the image" in warning
+    assert sorted(path.name for path in (tmp_path / "out" / "etc").iterdir()) == [
+        "group",
+        "hostname",
+        "passwd",
+        "shadow",
+    ]
+    assert (tmp_path / "out" / "etc" / "hostname").read_text() == "kept\n"
