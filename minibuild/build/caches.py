@@ -27,6 +27,7 @@ def cache_directory(
     KeyboardInterrupt when cancelled while it waits.
     """
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.utime(place)  # tells when it was last of use
     for number in count():
         descriptor = os.open(place / f"{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

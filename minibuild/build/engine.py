@@ -98,6 +98,7 @@ def perform(work: Work, store: Store, journal: Journal, cancellation: Cancellati
     finally:
         engine.mounting.close()
         committer.close()
+        store.records.mark_used()
 
 
 @dataclass

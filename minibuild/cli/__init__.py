@@ -23,6 +23,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "history": ("history", "Show the steps that made an image"),
         "tag": ("tag", "Give an image one more name"),
         "rmi": ("rmi", "Remove names, and images that have none left"),
+        "du": ("du", "Show what takes how much room in the store"),
+        "prune": ("prune", "Throw away what can be made again"),
         "save": ("save", "Write images to an archive that `docker load` accepts"),
         "load": ("load", "Read images from an archive"),
         "run": ("run", "Run a command in a container of an image"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from minibuild.cli.finding import find_image, reference_of
@@ -13,6 +13,7 @@ from minibuild.cli.session import Session
 from minibuild.errors import ImageError, MinibuildError
 
 if TYPE_CHECKING:
+    from minibuild.oci import Reference
     from minibuild.store import Store
 
 
@@ -58,8 +59,9 @@ def _remove(store: Store, word: str, *, force: bool) -> list[str]:
     reference = reference_of(word)
     names = store.images.names(image)
     if reference in names:
-        store.images.untag(reference)
-        gone = [reference]
+        gone = [reference, *_pinned_by_it_alone(reference, names)]
+        for name in gone:
+            store.images.untag(name)
     elif len(names) > 1 and not force:
         called = ", ".join(name.familiar() for name in names)
         raise ImageError(f"image {word} has {len(names)} names: {called}", hint="remove it by name, or all with -f")
@@ -68,3 +70,9 @@ def _remove(store: Store, word: str, *, force: bool) -> list[str]:
         gone = list(names)
     lines = [f"Untagged: {name.familiar()}" for name in gone]
     return lines if store.images.names(image) else [*lines, f"Deleted: {image.id}"]
+
+
+def _pinned_by_it_alone(reference: Reference, names: Sequence[Reference]) -> list[Reference]:
+    """The names by digest in a repository that loses its last tag: as with docker, they go with it."""
+    siblings = [name for name in names if name.name == reference.name and name != reference]
+    return siblings if not reference.is_pinned and all(name.is_pinned for name in siblings) else []

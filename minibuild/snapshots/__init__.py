@@ -6,6 +6,7 @@ wanted.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from minibuild.snapshots.base import Snapshotter
     from minibuild.snapshots.table import TABLE
 
-__all__ = ["TABLE", "choose", "describe"]
+__all__ = ["TABLE", "choose", "describe", "retain"]
 
 
 def __getattr__(name: str) -> object:
@@ -65,6 +66,15 @@ def describe(root: Path) -> list[tuple[str, str | None]]:
     thread.start()
     thread.join()
     return reasons
+
+
+def retain(root: Path, chains: Iterable[str]) -> None:
+    """Forgets all trees of a store but these and those that they stand on, whatever keeps them."""
+    from minibuild.snapshots.table import TABLE
+
+    for name, snapshotter in TABLE.items():
+        if _directory(root, name).is_dir():
+            snapshotter.open(_directory(root, name)).retain(chains)
 
 
 def _directory(root: Path, name: str) -> Path:

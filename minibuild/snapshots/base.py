@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, Protocol, Self
@@ -61,5 +61,5 @@ class Snapshotter(Protocol):
     def workspace(self, parent: str | None) -> AbstractContextManager[Workspace]:
         """A writable tree on top; what isn't committed when it is left is thrown away."""
 
-    def remove(self, chain: str) -> None:
-        """Forgets a tree that no other stands on."""
+    def retain(self, chains: Iterable[str]) -> None:
+        """Forgets all trees but these and those that they stand on."""

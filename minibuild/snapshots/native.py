@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,9 +90,9 @@ class NativeSnapshotter:
             finally:
                 workspace.unmount()
 
-    def remove(self, chain: str) -> None:
-        """Forgets a tree."""
-        self.shelf.remove(chain)
+    def retain(self, chains: Iterable[str]) -> None:
+        """Forgets all trees but these and those that they stand on."""
+        self.shelf.retain(chains)
 
     def _files(self, chain: str | None) -> Path:
         return self.shelf.root / ".empty" if chain is None else self.shelf.files(chain)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,9 +95,9 @@ class OverlaySnapshotter:
             finally:
                 workspace.unmount()
 
-    def remove(self, chain: str) -> None:
-        """Forgets a tree that no other stands on."""
-        self.shelf.remove(chain)
+    def retain(self, chains: Iterable[str]) -> None:
+        """Forgets all trees but these and those that they stand on."""
+        self.shelf.retain(chains)
 
     def _lowers(self, chain: str | None, *, mountable: bool = False) -> list[Path]:
         """The directories that make a tree, the topmost first, at least two; ``mountable``: deep chains are copied

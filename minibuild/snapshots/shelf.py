@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,3 +73,16 @@ class Shelf:
                 os.rename(self.directory(chain), directory / "removed")
             except FileNotFoundError:
                 return
+
+    def retain(self, chains: Iterable[str]) -> None:
+        """Forgets all chains but these and those that they stand on; the newest first, so that none is ever left
+        without what it stands on.
+        """
+        kept = {self.directory(below).name for chain in chains if chain in self for below in self.lineage(chain)}
+        depths = {
+            name: sum(1 for _ in self.lineage(name))
+            for name in os.listdir(self.root)
+            if _CHAIN.fullmatch(name) and name not in kept
+        }
+        for name in sorted(depths, key=depths.__getitem__, reverse=True):
+            self.remove(name)

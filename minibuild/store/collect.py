@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from minibuild.errors import IntegrityError, MinibuildError
@@ -28,20 +29,23 @@ class Collected:
 def collect(store: Store) -> Collected:
     """Removes blobs and indices that no image and no record leads to, records whose layer is gone, and old locks."""
     with store.lease.exclusively() as alone:
-        if not alone:
-            return Collected(postponed=True)
-        for record in store.records.all():
-            if record.layer and not store.blobs.has(record.layer.descriptor):
-                store.records.remove(record)
-        needed = needed_blobs(store)
-        needed |= Twins(store.root / "twins", store.blobs).sweep(needed)
-        garbage = [digest for digest in store.blobs if digest not in needed]
-        size = sum(map(store.blobs.size, garbage))
-        for digest in garbage:
-            store.blobs.remove(digest)
-        for directory in ("indices", "locks"):
-            _remove_unneeded(store, directory, needed)
-        return Collected(len(garbage), size)
+        return sweep(store) if alone else Collected(postponed=True)
+
+
+def sweep(store: Store) -> Collected:
+    """As ``collect``, for who knows to be alone."""
+    for record in store.records.all():
+        if record.layer and not store.blobs.has(record.layer.descriptor):
+            store.records.remove(record)
+    needed = needed_blobs(store)
+    needed |= Twins(store.root / "twins", store.blobs).sweep(needed)
+    garbage = [digest for digest in store.blobs if digest not in needed]
+    size = sum(map(store.blobs.size, garbage))
+    for digest in garbage:
+        store.blobs.remove(digest)
+    for directory in ("indices", "locks"):
+        _remove_unneeded(store, directory, needed)
+    return Collected(len(garbage), size)
 
 
 def needed_blobs(store: Store) -> frozenset[Digest]:
@@ -55,7 +59,16 @@ def needed_blobs(store: Store) -> frozenset[Digest]:
         needed |= set(record.parent_diff_ids)
         if record.image:
             needed |= set(_tree(store, {"digest": record.image, "mediaType": MediaType.MANIFEST}))
-    return frozenset(needed)
+    return frozenset(needed | set(downloads(store).values()))
+
+
+def downloads(store: Store) -> Mapping[Path, Digest]:
+    """The files that ADD has fetched: what is remembered of each, and the blob of its content."""
+    found: dict[Path, Digest] = {}
+    for file in (store.root / "downloads").glob("*.json"):
+        with suppress(MinibuildError, ValueError, KeyError, TypeError, OSError):
+            found[file] = Digest.parse(json.loads(file.read_bytes())["digest"])
+    return found
 
 
 def needed_chains(store: Store) -> frozenset[str]:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -22,13 +23,13 @@ from minibuild.store.locks import locked
 if TYPE_CHECKING:
     import sqlite3
 
-SCHEMA = 1
+SCHEMA = 2
 _WAIT_S = 30
 _CREATE = """
     CREATE TABLE IF NOT EXISTS records (
         key TEXT NOT NULL, parent TEXT NOT NULL, result TEXT NOT NULL, place TEXT NOT NULL, created TEXT NOT NULL,
         chain TEXT NOT NULL, layer TEXT, parts TEXT NOT NULL, parent_diff_ids TEXT NOT NULL,
-        image TEXT NOT NULL, PRIMARY KEY (key, parent));
+        image TEXT NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (key, parent));
     CREATE INDEX IF NOT EXISTS places ON records (place);
 """
 _COLUMNS = "key, parent, result, place, created, chain, layer, parts, parent_diff_ids, image"
@@ -67,13 +68,17 @@ class Records:
         self._lock = lock
         self._mutex = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._found: set[tuple[str, str]] = set()
 
     def find(self, key: str, parent_diff_ids: Sequence[Digest]) -> Record | None:
         """What a step with this key made on that very parent; None where nothing did, or its layer is gone."""
         query = f"SELECT {_COLUMNS} FROM records WHERE key = ? AND parent = ?"
         rows = self._run(lambda database: database.execute(query, (key, _parent(parent_diff_ids))).fetchall())
         record = _record(rows[0]) if rows else None
-        return record if record and self._is_whole(record) else None
+        if record is None or not self._is_whole(record):
+            return None
+        self._found.add((key, _parent(parent_diff_ids)))
+        return record
 
     def has(self, key: str) -> bool:
         """There is a record of this key, on whatever parent: ``find`` may be worth waiting for."""
@@ -93,13 +98,27 @@ class Records:
 
     def put(self, record: Record) -> None:
         """Keeps a record, instead of an earlier one of the same key and parent."""
-        query = f"INSERT OR REPLACE INTO records ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        self._run(lambda database: database.execute(query, _row(record)).fetchall())
+        query = f"INSERT OR REPLACE INTO records ({_COLUMNS}, used) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        self._run(lambda database: database.execute(query, (*_row(record), int(time()))).fetchall())
 
     def all(self) -> tuple[Record, ...]:
         """Every record, oldest first."""
         query = f"SELECT {_COLUMNS} FROM records ORDER BY rowid"
         return tuple(map(_record, self._run(lambda database: database.execute(query).fetchall())))
+
+    def mark_used(self) -> None:
+        """Writes down that all that was found since then has been of use now."""
+        found, self._found = self._found, set()
+        query = "UPDATE records SET used = ? WHERE key = ? AND parent = ?"
+        rows = [(int(time()), *place) for place in found]
+        if rows:
+            self._run(lambda database: database.executemany(query, rows).fetchall())
+
+    def used(self) -> tuple[tuple[int, Record], ...]:
+        """Every record with the time when it was last of use, in seconds since the epoch; longest ago first."""
+        query = f"SELECT used, {_COLUMNS} FROM records ORDER BY used, rowid"
+        rows = self._run(lambda database: database.execute(query).fetchall())
+        return tuple((used, _record(tuple(row))) for used, *row in rows)
 
     def remove(self, record: Record) -> None:
         """Forgets a record."""

@@ -347,14 +347,15 @@ def test_a_view_is_read_only(snapshotter: Snapshotter) -> None:
 
 
 @isolated
-def test_a_removed_tree_is_gone_and_its_parent_is_not(snapshotter: Snapshotter) -> None:
+def test_what_is_retained_stays_with_all_it_stands_on(snapshotter: Snapshotter) -> None:
     committed(snapshotter, "one", None, lambda root: write(root, {"f": "f"}))
     committed(snapshotter, "two", "one", lambda root: write(root, {"g": "g"}))
+    committed(snapshotter, "three", "two", lambda root: write(root, {"h": "h"}))
+    committed(snapshotter, "sha256:other", None, lambda root: write(root, {"i": "i"}))
 
-    snapshotter.remove("two")
-    snapshotter.remove("never-was")
+    snapshotter.retain(["one", "never-was"])
 
-    assert ("one" in snapshotter, "two" in snapshotter) == (True, False)
+    assert [chain in snapshotter for chain in ("one", "two", "three", "sha256:other")] == [True, False, False, False]
     with snapshotter.view("one") as root:
         assert contents(root) == {"f": "f"}
 
@@ -371,7 +372,7 @@ def test_no_device_of_a_tree_can_be_opened(snapshotter: Snapshotter) -> None:
 def test_a_chain_cannot_lead_out_of_the_store(snapshotter: Snapshotter) -> None:
     for chain in ("../evil", "", ".new", "a/b", "/etc"):
         with pytest.raises(ValueError, match="can't name a chain"):
-            snapshotter.remove(chain)
+            snapshotter.retain([chain])
 
 
 # --- layers --------------------------------------------------------------------------------------------------------
