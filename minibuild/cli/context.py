@@ -94,8 +94,8 @@ def rows_of(context: DirectoryContext) -> Iterator[Row]:
 
 def _listed(rows: Sequence[Row]) -> Iterator[str]:
     """Sizes and paths; directories only where nothing is in them."""
-    for row, after in zip(rows, [*rows[1:], None], strict=True):
-        if row.is_file or after is None or not after.path.startswith(f"{row.path}/"):
+    for number, row in enumerate(rows):
+        if row.is_file or not any(other.path.startswith(f"{row.path}/") for other in rows[number + 1 : number + 2]):
             yield f"{human_size(row.size) if row.is_file else '':>8}  {visible(row.title)}"
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from minibuild.build.inputs import Access, open_inputs
+from minibuild.build.journal import Journal
 from minibuild.errors import ContextError, UsageError
+from minibuild.events import Event, Warned
 
 SCRATCH = "FROM scratch\n"
 
@@ -194,3 +196,23 @@ def test_a_tar_s_owners_are_kept_whoever_unpacks_it() -> None:
     with open_inputs("-", "", on_stdin(packed(info, Dockerfile=SCRATCH))) as inputs:
         owners = {entry.path: (entry.uid, entry.gid) for entry in inputs.context.walk("")}
     assert owners == {"Dockerfile": (0, 0), "f": (5, 6)}
+
+
+def test_what_is_no_file_of_a_tar_is_left_out_and_told() -> None:
+    told: list[Event] = []
+    content = packed(member("pipe", tarfile.FIFOTYPE), Dockerfile=SCRATCH)
+    access = Access(stdin=io.BytesIO(content), journal=Journal(told.append))
+    with open_inputs("-", "", access) as inputs:
+        assert [entry.path for entry in inputs.context.walk("")] == ["Dockerfile"]
+    assert [event.finding.rule for event in told if isinstance(event, Warned)] == ["SpecialFileInContext"]
+
+
+def test_an_absolute_dockerfile_is_this_machine_s_whatever_the_context(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("FROM scratch\nLABEL of=mine\n")
+    with open_inputs("-", str(tmp_path / "other"), on_stdin(packed(Dockerfile=SCRATCH))) as inputs:
+        assert inputs.source.text.endswith("LABEL of=mine\n")
+
+
+def test_names_of_a_tar_that_start_at_the_root_start_at_its_own() -> None:
+    with open_inputs("-", "", on_stdin(packed(member("/etc/x"), member("a//b"), Dockerfile=SCRATCH))) as inputs:
+        assert [entry.path for entry in inputs.context.walk("")] == ["Dockerfile", "a", "a/b", "etc", "etc/x"]

@@ -97,3 +97,17 @@ def test_a_file_that_is_not_there_is_told_with_the_name_and_its_neighbour(bench:
         "app.pz is not in the context 'src'",
         "did you mean app.py?",
     )
+
+
+@pytest.mark.parametrize(
+    ("place", "hint"),
+    [
+        ("oci-layuot://x", "did you mean oci-layout?"),
+        ("docker-imge:x", "did you mean docker-image?"),
+        ("x/y", "a direc"),
+    ],
+)
+def test_a_place_that_there_is_none_of_is_told_even_if_it_is_not_used(bench: Bench, place: str, hint: str) -> None:
+    with pytest.raises(ContextError, match=f"--build-context src: {place} doesn't exist") as caught:
+        bench.build("FROM scratch\nCOPY f /\n", named_contexts={"src": place})
+    assert caught.value.hint.startswith(hint)

@@ -107,3 +107,12 @@ def test_a_format_that_there_is_none_of_is_refused(shell: Shell, context: Path) 
         2,
         ["error: --format knows no 'jsn'", "hint: did you mean json?"],
     )
+
+
+def test_a_context_without_files_says_why(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    with (tmp_path / "Dockerfile").open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        assert shell("context", "-").out == (
+            "\nthe context, standard input, is a Dockerfile, so there are no files to copy\n"
+        )

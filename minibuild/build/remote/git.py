@@ -54,6 +54,8 @@ _HINTS: Mapping[str, str] = {
     "Host key verification failed": "make its host known first: ssh-keyscan HOST >>~/.ssh/known_hosts",
     "not allowed": f"these are: {', '.join(PROTOCOLS)}",
     "repository not found": "look for the address in a browser",
+    "Could not resolve host": "see if its name is written right; HTTPS_PROXY names a proxy",
+    "onnect to": "see if it can be reached from here; HTTPS_PROXY names a proxy",
 }
 
 

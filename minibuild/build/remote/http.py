@@ -34,6 +34,7 @@ _HINTS: Mapping[int, str] = {
     404: "look for the address in a browser",
     429: "it limits how often it is asked; try again later",
 }
+_UNREACHABLE = "see if it can be reached from here; HTTPS_PROXY names a proxy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +261,7 @@ def _header(secrets: Mapping[str, str], host: str) -> str:
 
 
 def _explained(url: str, error: RegistryError) -> ContextError:
-    hint = _HINTS.get(error.status, "") if isinstance(error, Refusal) else error.hint
+    hint = _HINTS.get(error.status, "") if isinstance(error, Refusal) else error.hint or _UNREACHABLE
     if "--registry-mirror" in hint:
         hint = "write http:// if it is to be asked in clear text"
     return ContextError(f"{shown(url)} can't be downloaded: {error.message}", hint=hint)
