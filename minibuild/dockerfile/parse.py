@@ -148,10 +148,11 @@ def _divided(text: Text, escape: str) -> tuple[Text, tuple[Flag, ...], Text]:
 def _unknown(word: Text, escape: str) -> DockerfileError:
     shown, span = word.value[:40], word.span
     hint = did_you_mean(shown, KEYWORDS)
-    before, _, indent = span.source.text[: span.start].rpartition("\n")
+    above, _, indent = span.source.text[: span.start].rpartition("\n")
+    begins_line = not indent.strip() and not shown.endswith(":")  # as in YAML
     if shown.startswith(_OTHER_COMMENTS):
         hint = "a comment starts with #"
-    elif before.strip() and not indent.strip() and (not hint or (indent and not shown.isupper())):
+    elif above.strip() and begins_line and (not hint or (indent and not shown.isupper())):
         hint = f"if it goes on with the line above, end that one with {escape}"
     return DockerfileError(f"unknown instruction {shown}", span=span, hint=hint)
 

@@ -40,7 +40,8 @@ class StageState:
     the first FROM and the platform's, ``proxies`` what RUN sees undeclared.
     ``stages`` maps the names (lower case) and numbers of earlier stages to their indices, ``later_stages`` those of
     this stage and the ones below; ``stage`` is its own index. ``contexts`` are the names that ``--build-context``
-    gave. ``own_keywords`` are those the stage has used. ``report`` is told of findings.
+    gave. ``own_keywords`` are those the stage has used, WORKDIR also where a stage that it is based on has. ``report``
+    is told of findings.
     """
 
     config: ContainerConfig

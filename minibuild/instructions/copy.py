@@ -69,13 +69,15 @@ class Transfer:
 
     def effect(self, state: StageState, origin: Origin, unpacks: bool) -> CopyFiles:
         """The files that the words mean in a state."""
+        owner, mode = _owner(state, self.chown), _mode(state, self.chmod)
+        sources = self.wishes.sources(state, self.sources)
         return CopyFiles(
-            sources=self.wishes.sources(state, self.sources),
+            sources=sources,
             destination=self._destination(state),
             origin=origin,
             inline=tuple(InlineFile(document.name, content_of(document, state)) for document in self.documents),
-            owner=_owner(state, self.chown),
-            mode=_mode(state, self.chmod),
+            owner=owner,
+            mode=mode,
             unpacks=unpacks,
             keeps_parents=self.wishes.keeps_parents,
             # As in BuildKit, variables are not replaced in them.

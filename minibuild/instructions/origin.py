@@ -65,10 +65,10 @@ def _near_stage(name: str, state: StageState) -> str:
 def _too_late(text: Text, state: StageState) -> DockerfileError:
     if state.later_stages[text.value.lower()] == state.stage:
         return DockerfileError(
-            f"circular dependency: stage '{text}' copies from itself", span=text.span, hint="name an earlier stage"
+            f"circular dependency: stage '{text}' takes files from itself", span=text.span, hint="name an earlier stage"
         )
     return DockerfileError(
-        f"stage '{text}' is below this one, and a stage copies from earlier ones only",
+        f"stage '{text}' is below this one, and a stage takes files from earlier ones only",
         span=text.span,
         hint="move its FROM and what follows it above this stage",
     )

@@ -48,6 +48,8 @@ class Run:
         body_of(statement, "a command")
         if statement.arguments == ():
             raise DockerfileError("RUN wants a command, got an empty list", span=statement.body.span)
+        if statement.arguments and not statement.arguments[0]:
+            raise DockerfileError("RUN wants a program, got an empty word", span=statement.body.span)
         return cls(*_command(statement), network or "default", security or "sandbox", mounts)
 
     def configure(self, state: StageState) -> StageState:
@@ -95,6 +97,6 @@ def _choice(flags: Flags, name: str, choices: tuple[str, ...]) -> str | None:
         raise DockerfileError(
             f"--{name} wants {', '.join(choices[:-1])} or {choices[-1]}, got '{text}'",
             span=text.span,
-            hint=did_you_mean(text.value, choices),
+            hint="it takes no variables" if "$" in text.value else did_you_mean(text.value, choices),
         )
     return text.value if text else None

@@ -131,7 +131,9 @@ def _malformed(body: Text, words: tuple[Text, ...]) -> DockerfileError:
     image, second, *more = words
     is_as = second.value.upper() == "AS"
     at, hint = second, f"write FROM {image} AS {second}"
-    if comment := comment_hint(words):
+    if image.value.count("{") > image.value.count("}"):
+        hint = "a blank ends the word, in braces too"
+    elif comment := comment_hint(words):
         hint = comment
     elif is_as:
         at, hint = (more[1], "a stage has one name") if more else (second, f"write FROM {image} {second} name")

@@ -37,12 +37,15 @@ def plan(dockerfile: Dockerfile, lookup: Lookup, options: Options) -> Plan:
     sections = cut(dockerfile)
     targets = sections.targets(options.target)
     planner = _Planner(sections, lookup, options, dict.fromkeys(dockerfile.findings))
-    for index, word in targets.items():
-        planner.plan_target(index, word)
-    for index in range(len(sections.sections)) if options.all_stages else ():
-        planner.require(index)
+    try:
+        for index, word in targets.items():
+            planner.plan_target(index, word)
+        for index in range(len(sections.sections)) if options.all_stages else ():
+            planner.require(index)
+    except ImageError as error:
+        planner.errors.append(error)
     if planner.errors:
-        raise DockerfileError.together(planner.errors)
+        raise MinibuildError.together(planner.errors)
     planner.report_unused_arguments()
     stages = tuple(planner.stages.get(section.index) or planner.outline(section) for section in sections.sections)
     findings = sorted(planner.findings, key=_place)
@@ -213,16 +216,16 @@ class _Planner:
         """The state right after FROM; its triggers are still in the configuration."""
         if isinstance(base, FromStage):
             parent = self.stages[base.stage].result
-            config, author, variables, arguments = parent.config, parent.author, parent.variables, parent.arguments
+            config, author, variables = parent.config, parent.author, parent.variables
+            used = parent.own_keywords & {"WORKDIR"}
         else:
             config = _begun(image.config.config if image else ContainerConfig(directory="/"))
-            author, arguments = image.config.author if image else "", ()
+            author, used = image.config.author if image else "", frozenset()
             variables = MappingProxyType(dict(config.environment))
         return StageState(
             config=config,
             author=author,
             variables=variables,
-            arguments=arguments,
             build_arguments=self.options.build_arguments,
             global_arguments=self.scope.variables,
             proxies=_proxies(self.options),
@@ -230,6 +233,7 @@ class _Planner:
             stages=self.sections.names_before(section.index),
             later_stages=self.sections.names_from(section.index),
             contexts=self.options.contexts,
+            own_keywords=used,
             report=self._report,
         )
 

@@ -49,7 +49,8 @@ def render(plan: Plan) -> str:
         lines += ["", *(f"label {_pair(name, value)}" for name, value in plan.labels.items())]
     if plan.findings:
         lines += ["", *map(_finding, plan.findings)]
-    return "\n".join(lines) + "\n"
+    # Half a surrogate pair stands for a byte that isn't UTF-8, and can't be printed.
+    return "\n".join([*lines, ""]).encode("utf-8", "backslashreplace").decode()
 
 
 def heading(stage: Stage) -> str:

@@ -142,10 +142,10 @@ def test_a_named_context_wins_over_a_stage() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("me", "circular dependency: stage 'me' copies from itself"),
-        ("1", "circular dependency: stage '1' copies from itself"),
-        ("next", "stage 'next' is below this one, and a stage copies from earlier ones only"),
-        ("2", "stage '2' is below this one, and a stage copies from earlier ones only"),
+        ("me", "circular dependency: stage 'me' takes files from itself"),
+        ("1", "circular dependency: stage '1' takes files from itself"),
+        ("next", "stage 'next' is below this one, and a stage takes files from earlier ones only"),
+        ("2", "stage '2' is below this one, and a stage takes files from earlier ones only"),
         ("3", "no stage has the number 3"),
         ("$X", "--from takes no variables, got '$X'"),
     ],
