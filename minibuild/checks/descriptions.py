@@ -10,14 +10,14 @@ from minibuild.dockerfile.text import Text
 from minibuild.dockerfile.words import split_declarations
 from minibuild.errors import Finding
 from minibuild.instructions.stage import From
+from minibuild.plan.descriptions import comments_above, description_of
 
 
 def misplaced_comments(subject: Subject) -> Iterator[Finding]:
     """InvalidDefinitionDescription: ``# name what it is for`` above the FROM or ARG of that name."""
     for statement in subject.dockerfile.statements:
-        comments = [comment for comment in statement.comments if not comment.lower().startswith("check=")]
-        for name in _defined(statement) if comments else ():
-            if not any(comment.partition(" ")[0] == name.value for comment in comments):
+        for name in _defined(statement) if comments_above(statement) else ():
+            if description_of(statement, name.value) is None:
                 message = f"comment above {statement.keyword} does not start with {name}, which it would describe"
                 hint = f"write # {name} and what it is for, or leave an empty line below the comment"
                 yield Finding("InvalidDefinitionDescription", message, name.span, hint)

@@ -98,23 +98,33 @@ def kept_caches(subject: Subject) -> Iterator[Finding]:
         for step in subject.own_steps(stage):
             if step.statement.keyword != "RUN":
                 continue
-            kept = {manager: command for manager, command in managed(step) if _keeps(manager, command, step)}
-            for manager, command in kept.items():
-                message = f"{command.program} leaves {manager.keeps[0]} in the layer, which nobody needs again"
-                yield Finding("PackageCacheKept", message, command.span, manager.remedy)
+            calls = list(managed(step))
+            installs = {manager: call for manager, call in calls if _leaves_files(manager, call)}
+            for manager in installs.keys() - _clean(step, calls):
+                message = (
+                    f"{installs[manager].program} leaves {manager.keeps[0]} in the layer, which nobody needs again"
+                )
+                yield Finding("PackageCacheKept", message, installs[manager].span, manager.remedy)
 
 
-def _keeps(manager: Manager, command: Command, step: Step) -> bool:
-    if not manager.keeps or manager.installed(command) is None or command.has(*manager.keeps_nothing):
-        return False
-    if step.before.variables.get(manager.unless_set, "").lower() not in ("", "0", "false", "off", "no"):
-        return False
-    if any(_is_in(place, mounted) for place in manager.keeps for mounted in mount_targets(step.statement)):
-        return False
-    others = commands_of(step.statement)
-    if manager.only_updates_keep and not any(manager.updates_index(other) for other in others):
-        return False
-    return not any(_cleans(manager, other) for other in others)
+def _leaves_files(manager: Manager, command: Command) -> bool:
+    """Whether a command installs something and what it downloaded for that stays where it is."""
+    return bool(manager.keeps) and manager.installed(command) is not None and not command.has(*manager.keeps_nothing)
+
+
+def _clean(step: Step, calls: list[tuple[Manager, Command]]) -> set[Manager]:
+    """The managers that leave nothing in the layer of a step, or nothing of it."""
+    variables, mounts = step.before.variables, mount_targets(step.statement)
+    commands = commands_of(step.statement)
+    updated = {manager for manager, command in calls if manager.updates_index(command)}
+    return {
+        manager
+        for manager in MANAGERS
+        if variables.get(manager.unless_set, "").lower() not in ("", "0", "false", "off", "no")
+        or any(_is_in(place, mounted) for place in manager.keeps for mounted in mounts)
+        or (manager.only_updates_keep and manager not in updated)
+        or any(_cleans(manager, command) for command in commands)
+    }
 
 
 def _cleans(manager: Manager, command: Command) -> bool:
