@@ -31,6 +31,10 @@ def parser(environment: Mapping[str, str]) -> Parser:
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Builds, then hands the result on; everything that can be refused is refused before."""
+    if arguments.call != "build":
+        from minibuild.cli.calling import call
+
+        return call(arguments.call, asked_of(arguments, session.environment), session)
     request = request_of(arguments, session.environment)
     check_machinery(arguments)
     outputs = outputs_of(arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 
 from minibuild.cli.options import add_machinery, add_mirrors, add_platform, add_progress
@@ -17,7 +18,6 @@ REFUSED: Mapping[str, str] = {
     "--cache-to": _LOCAL_CACHE,
     "--attest": "leave it out",
     "--annotation": "LABEL or --label put words on the image",
-    "--call": "a build prints the warnings that a check would",
     "--policy": "leave it out",
     "--cgroup-parent": _LIMITS,
     "--resource": _LIMITS,
@@ -30,7 +30,6 @@ REFUSED: Mapping[str, str] = {
 }
 REFUSED_SWITCHES: Mapping[str, str] = {
     "--squash": "use several stages, and COPY --from the files you want to keep",
-    "--check": "say `minibuild check`",
 }
 # Accepted by Docker for old scripts, with no effect there or none here.
 NOTED: Mapping[str, str] = {
@@ -124,6 +123,10 @@ def _add_result(parser: Parser) -> None:
 
 def _add_manner(parser: Parser, environment: Mapping[str, str]) -> None:
     add = parser.add_argument_group("how to build").add_argument
+    words = "what to do instead of building: check it, or list its targets or what the target takes (default: build)"
+    add("--call", metavar="build|check|targets|outline[,format=json]", default="build", help=words)
+    add("--print", dest="call", default="build", help=argparse.SUPPRESS)
+    add("--check", dest="call", action="store_const", const="check", help="the same as --call=check")
     add("--no-cache", action="store_true", help="run every step")
     words = "run every step of these stages; repeatable"
     add("--no-cache-filter", action="append", default=[], metavar="STAGE,…", help=words)

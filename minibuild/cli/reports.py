@@ -67,17 +67,17 @@ def as_json(report: Report, _session: Session) -> str:
             **({"url": known[finding.rule].url} if known[finding.rule].url else {}),
             "detail": finding.message,
             "hint": finding.hint,
-            **_location(finding.span),
+            **location_of(finding.span),
         }
         for finding in report.findings
     ]
-    errors = [{"message": error.message, "hint": error.hint, **_location(error.span)} for error in report.errors]
+    errors = [{"message": error.message, "hint": error.hint, **location_of(error.span)} for error in report.errors]
     data = base64.b64encode(report.source.text.encode("utf-8", "surrogateescape")).decode()
     document: dict[str, object] = {"warnings": warnings, "sources": [{"filename": report.source.name, "data": data}]}
     return json.dumps({**document, **({"buildError": errors[0], "errors": errors} if errors else {})}, indent=2)
 
 
-def _location(span: Span | None) -> dict[str, object]:
+def location_of(span: Span | None) -> dict[str, object]:
     """Lines and characters, both counted from 1; the end's character is the first one behind."""
     if span is None:
         return {}
