@@ -93,23 +93,34 @@ class DirectoryContext:
                 yield from self.survey(below)
 
     def opener(self, entry: Entry) -> Opener:
-        """What opens a regular file's content; it raises ContextError where the file can't be read any more."""
-        return lambda: self._open(entry)
+        """What opens a regular file's content; it raises ContextError where the file can't be read any more, or holds
+        something else than it did when its digest was asked for.
+        """
+        return _ContextOpener(self, entry)
 
-    def _open(self, entry: Entry) -> BinaryIO:
+    def open(self, entry: Entry) -> BinaryIO:
+        """A regular file's content."""
         kept = self._kept.pop(entry.path, None)
         if kept is None:
             return _open(self._at(entry.path), entry.path)
         self._room += len(kept)
         return io.BytesIO(kept)
 
+    def learn(self, entry: Entry, digest: str) -> None:
+        """Takes from who read a file what its digest is, so that it isn't read once more; raises ContextError where
+        it was another one before.
+        """
+        if self._digests.setdefault(entry.link or entry.path, digest) != digest:
+            raise ContextError(f"{entry.path} changed during the build", hint="build again when nothing writes to it")
+
     def digest(self, entry: Entry) -> str:
         """The digest of a regular file's content, taken once. What a small file held is kept for who opens it next: a
         file is read once, and what is copied is what was digested.
         """
-        digest = self._digests.get(entry.path)
+        file = entry.link or entry.path
+        digest = self._digests.get(file)
         if digest is None:
-            digest = self._digests[entry.path] = self._digested(entry)
+            digest = self._digests[file] = self._digested(entry)
         return digest
 
     def _digested(self, entry: Entry) -> str:
@@ -219,6 +230,18 @@ class DirectoryContext:
         if not self.ignore.may_descend(path) or not os.path.isdir(self._at(path)) or os.path.islink(self._at(path)):
             return False
         return any(self._is_visible(f"{path}/{name}") for name in _names(self._at(path)))
+
+
+@dataclass(frozen=True, slots=True)
+class _ContextOpener:
+    context: DirectoryContext
+    entry: Entry
+
+    def __call__(self) -> BinaryIO:
+        return self.context.open(self.entry)
+
+    def digested(self, digest: str) -> None:
+        self.context.learn(self.entry, digest)
 
 
 def _items(directory: str) -> list[os.DirEntry[str]]:

@@ -22,6 +22,7 @@ from minibuild.build.selecting import Selected
 from minibuild.errors import blame
 from minibuild.instructions.effects import (
     CopyFiles,
+    FromContext,
     MakeDirectory,
     RunCommand,
     SourcePath,
@@ -105,12 +106,31 @@ class StageBuild:
             for index in stages_awaited(step):  # before the step itself is shown to have begun
                 self.engine.stages.result(index)
         with self.engine.journal.activity(title) as activity:
+            layer = None
+            if found.record is None and self._is_surely_new(step):
+                # Made before its key is known, which takes the files' digests: so they are read only once.
+                layer = self._made(step, activity)
             if found.record is None:
                 found = self.engine.lookup.by_files(step, self, found, activity)
-            if found.record is None:
-                self._keep(step, self._made(step, activity), found.keys)
+            if layer is not None or found.record is None:
+                self._keep(step, layer or self._made(step, activity), found.keys)
             else:
                 self._take(step, found.record, found.keys, activity)
+
+    def _is_surely_new(self, step: Step) -> bool:
+        """The step copies from the context, and nothing at all has ever been put upon what it is put upon."""
+        match step.effect:
+            case CopyFiles(origin=FromContext(), stands_alone=False) if not self._is_writing():
+                self._settle(wait=True)
+                if self.uses_cache and self.engine.store.records.has_any_upon(self.image.config.diff_ids):
+                    return False
+                self._expect_misses(step)
+                return True
+            case _:
+                return False
+
+    def _expect_misses(self, step: Step) -> None:
+        self.engine.expect_misses([later for later in self.stage.steps if later.number >= step.number])
 
     def _made(self, step: Step, activity: Activity) -> ChainedLayer:
         match step.effect:
@@ -138,7 +158,7 @@ class StageBuild:
             self._settle(wait=True)
             record = records.find(key, self.image.config.diff_ids)
         if record is None:
-            self.engine.expect_misses([later for later in self.stage.steps if later.number >= step.number])
+            self._expect_misses(step)
         return record
 
     def _take(self, step: Step, record: Record, keys: Sequence[Key], activity: Activity) -> None:

@@ -63,7 +63,9 @@ class Entry(NamedTuple):
 
 
 Opener: TypeAlias = Callable[[], BinaryIO]
-"""Opens a regular file's content from its start; whoever calls closes what it returns."""
+"""Opens a regular file's content from its start; whoever calls closes what it returns. One that has a method
+``digested`` is told the digest of what was read to its end.
+"""
 
 Change: TypeAlias = tuple[Entry, Opener | None]
 """An entry on its way into a layer; the opener is None for all but regular files."""

@@ -49,6 +49,8 @@ def pack(changes: Iterable[Change], sink: BinaryIO) -> Packed:
             tape.write(tar.encode(entry))
             offset = tape.size
             digest, text = _write_file(tape, entry, opener)
+            if (told := getattr(opener, "digested", None)) is not None:
+                told(digest)
             table.add(Entry(*entry[:-2], digest, offset))
             if entry.path in TEXTS and len(text) == entry.size <= LARGEST_TEXT:
                 table.texts[entry.path] = text

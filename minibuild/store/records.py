@@ -85,6 +85,11 @@ class Records:
         query = "SELECT 1 FROM records WHERE key = ? LIMIT 1"
         return bool(self._run(lambda database: database.execute(query, (key,)).fetchall()))
 
+    def has_any_upon(self, parent_diff_ids: Sequence[Digest]) -> bool:
+        """Something was put upon that parent before."""
+        query = "SELECT 1 FROM records WHERE parent = ? LIMIT 1"
+        return bool(self._run(lambda database: database.execute(query, (_parent(parent_diff_ids),)).fetchall()))
+
     def upon(self, parent_diff_ids: Sequence[Digest]) -> tuple[Record, ...]:
         """All that was ever put upon a parent, oldest first, whole or not."""
         query = f"SELECT {_COLUMNS} FROM records WHERE parent = ? ORDER BY rowid"

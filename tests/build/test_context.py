@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from io import BytesIO
 from pathlib import Path
+
+import pytest
 
 from minibuild.build.context import DirectoryContext
 from minibuild.build.ignore import IgnoreFile
-from minibuild.errors import Finding
+from minibuild.errors import ContextError, Finding
+from minibuild.layers.pack import pack
 from minibuild.source import Source
 
 
@@ -105,3 +109,22 @@ def test_a_link_that_leads_out_is_explained_and_not_followed(tmp_path: Path) -> 
 def test_names_that_are_no_unicode_are_copied_as_they_are(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9")).write_text("x")
     assert paths(DirectoryContext(tmp_path)) == [os.fsdecode(b"caf\xe9")]
+
+
+def test_a_file_that_changes_between_its_digest_and_its_copy_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(100_000))
+    context = DirectoryContext(tmp_path)
+    [entry] = context.walk("")
+    context.digest(entry)
+    (tmp_path / "large").write_bytes(b"x" * 100_000)
+    with pytest.raises(ContextError, match="large changed during the build"):
+        pack([(entry, context.opener(entry))], BytesIO())
+
+
+def test_a_file_that_was_copied_is_not_read_again_for_its_digest(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("content")
+    context = DirectoryContext(tmp_path)
+    [entry] = context.walk("")
+    [packed] = pack([(entry, context.opener(entry))], BytesIO()).index.entries
+    (tmp_path / "file").unlink()
+    assert context.digest(entry) == packed.digest
