@@ -20,7 +20,7 @@ The rooms, lowest first: each imports only from lines above its own, and rooms o
  4. ``instructions``: what each says and means; ``layers``: file trees ⇄ tar
  5. ``registry``: the distribution protocol; ``plan``: stages, steps, keys
  6. ``checks``: what to warn of; ``store``: blobs, names, cache records
- 7. ``sandbox``: mounts and other syscalls that Python lacks
+ 7. ``sandbox``: user namespaces, mounts and other syscalls that Python lacks
  8. ``snapshots``: a chain of layers as a tree on disk; ``runtimes``: a process in a tree; ``transports``: where images
     come from and go to
  9. ``build``: the imperative shell that performs a plan

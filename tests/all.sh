@@ -16,8 +16,11 @@ docker-registry:docker-registry
 podman:podman
 skopeo:skopeo
 umoci:umoci
+bash-static:bash-static
 mmdebstrap:mmdebstrap
 newuidmap:uidmap
+useradd:passwd
+ssh-agent:openssh-client
 qemu-aarch64-static:qemu-user-static
 mkfs.btrfs:btrfs-progs
 mkfs.xfs:xfsprogs

@@ -27,9 +27,11 @@ def parser(_environment: Mapping[str, str]) -> Parser:
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Prints a table, or what was asked for."""
     from minibuild.build.pruning import usage
+    from minibuild.sandbox.entering import enter_if_possible
 
     exact = arguments.format == "json"
     with session.store() as store:
+        enter_if_possible()  # trees and caches have directories that are closed to us
         rows = [
             Record(
                 {

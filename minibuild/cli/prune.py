@@ -36,11 +36,13 @@ def parser(_environment: Mapping[str, str]) -> Parser:
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Prints how much room was made."""
     from minibuild.build.pruning import prune
+    from minibuild.sandbox.entering import enter_if_possible
 
     kinds, until = _filters(arguments.filter)
     until = arguments.until or until
     unused_since = time.time() - _seconds(until) if until else None
     with session.store() as store:
+        enter_if_possible()  # trees and caches have files of other owners
         pruned = prune(store, keep=_size(arguments.keep_storage), unused_since=unused_since, kinds=kinds)
     if pruned.postponed:
         raise UnavailableError("a build is under way in this store", hint="wait until it has ended")

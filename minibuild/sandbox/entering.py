@@ -48,6 +48,12 @@ def enter_as_root() -> None:
         enter()
 
 
+def enter_if_possible() -> None:
+    """The same, unless something is in the way: for what root does more of than a plain user."""
+    if is_plain_user() and obstacle() is None:
+        enter()
+
+
 def enter() -> None:
     """Moves this process, which has a single thread, into a namespace of its own; raises UnavailableError."""
     from subprocess import DEVNULL, PIPE, Popen

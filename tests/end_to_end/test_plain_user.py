@@ -160,20 +160,32 @@ def test_a_program_with_many_threads_may_build(plain: Minibuild, files: Path) ->
     assert (done.returncode, done.stdout) == (0, "3 True\n"), done.stderr
 
 
+def test_files_of_other_owners_are_counted_and_thrown_away(
+    plain: Minibuild, project: Project, account: PlainUser
+) -> None:
+    closed = "mkdir -m 0700 /d && dd if=/dev/zero of=/d/big bs=1M count=3 && chown -R 5:7 /d"
+    cached = "RUN --mount=type=cache,target=/c mkdir -m 0700 /c/d && touch /c/d/x && chown -R 5:7 /c/d"
+    plain.succeed("build", "-t", "app", project({"Dockerfile": f"FROM busybox\nRUN {closed}\n{cached}\n"}))
+
+    trees = [json.loads(line) for line in plain.succeed("du", "--format=json").splitlines()][2]
+    plain.succeed("rmi", "app", "busybox")
+    plain.succeed("prune")
+
+    assert (trees["Type"], trees["Size"] > 4 << 20) == ("file trees", True)
+    assert [path for path in plain.root.rglob("*") if path.lstat().st_uid != account.uid] == []
+
+
 # --- stopping ------------------------------------------------------------------------------------------------------
 
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
 
 
+@pytest.mark.parametrize("runtime", list(TABLE))
 @pytest.mark.parametrize(("number", "status"), SIGNALS.items(), ids=[number.name for number in SIGNALS])
 def test_a_signal_ends_all_of_it(
-    plain: Minibuild,
-    project: Project,
-    marker: str,
-    number: signal.Signals,
-    status: int,
+    plain: Minibuild, project: Project, marker: str, number: signal.Signals, status: int, runtime: str
 ) -> None:
-    build = started(plain, project(dockerfile(marker)), marker)
+    build = started(plain, project(dockerfile(marker)), marker, "--runtime", runtime)
     if number is signal.SIGINT:
         os.killpg(build.pid, number)
     else:
