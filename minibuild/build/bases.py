@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from minibuild.build.context import DirectoryContext
+from minibuild.build.credentials import NO_CREDENTIALS, Credentials
 from minibuild.build.journal import Activity, Journal
 from minibuild.build.named import DOCKER_IMAGE, is_image, name_of
 from minibuild.errors import ImageError, MinibuildError, UsageError, blame
@@ -25,8 +26,8 @@ class Bases:
     """Looks images up and brings them into the store, each once a build.
 
     ``named`` maps names of ``--build-context`` to their words; ``files`` are those of them that hold files and are
-    used; ``secrets`` may have credentials for what ADD fetches. ``pull``: the registry is asked even where the store
-    has the name already. Unless ``brings``, images are only looked at: neither is a layer fetched nor anything kept.
+    used; ``credentials`` open what ADD fetches. ``pull``: the registry is asked even where the store has the name
+    already. Unless ``brings``, images are only looked at: neither is a layer fetched nor anything kept.
     """
 
     store: Store
@@ -37,7 +38,7 @@ class Bases:
     named: Mapping[str, str] = field(default_factory=dict)
     pull: bool = False
     brings: bool = True
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    credentials: Credentials = NO_CREDENTIALS
     files: Mapping[str, DirectoryContext] = field(default_factory=dict)
     _known: dict[tuple[str, Platform], Image] = field(default_factory=dict)
 

@@ -74,10 +74,10 @@ def _build_inputs(request: BuildRequest, inputs: Inputs, store: Store, access: A
         environment=request.environment,
         named=request.named_contexts,
         pull=request.pull,
-        secrets=access.secrets,
+        credentials=access.credentials,
     )
     dockerfile = read(inputs.source)
-    fetcher = Fetcher(store, request.environment, cancellation, journal, access.secrets, dates_by_commit=True)
+    fetcher = Fetcher(store, request.environment, cancellation, journal, access.credentials, dates_by_commit=True)
     request = dated(request, dockerfile, inputs.context, fetcher)
     arguments = request.build_arguments
     window = window_on(inputs.context.ignore)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minibuild.build.context import DirectoryContext
+from minibuild.build.credentials import NO_CREDENTIALS, Credentials
 from minibuild.build.journal import Activity, Journal
 from minibuild.build.matching import FileTree
 from minibuild.errors import ContextError, MinibuildError
@@ -83,8 +84,7 @@ class _Known:
 
 @dataclass
 class Fetcher:
-    """Fetches URLs and repositories for a build, with the credentials that are among ``secrets``. Checkouts last as
-    long as it does.
+    """Fetches URLs and repositories for a build, by the caller's credentials. Checkouts last as long as it does.
 
     ``dates_by_commit``: files of checkouts are as old as their commit, whatever addresses say.
     """
@@ -93,7 +93,7 @@ class Fetcher:
     environment: Mapping[str, str]
     cancellation: Cancellation
     journal: Journal
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    credentials: Credentials = NO_CREDENTIALS
     dates_by_commit: bool = False
     _fetched: dict[SourceUrl | SourceRepository, tuple[FileTree, str]] = field(default_factory=dict)
 
@@ -108,7 +108,6 @@ class Fetcher:
         return self._fetched[source]
 
     def _checkout(self, source: SourceRepository) -> tuple[FileTree, str]:
-        from minibuild.build.remote.git import Git
         from minibuild.build.remote.http import shown
         from minibuild.instructions.git_place import parse_place
 
@@ -116,8 +115,10 @@ class Fetcher:
         keeps_git = source.keeps_git_directory
         place = replace(place, commit=source.checksum or place.commit, ref=place.ref or source.checksum)
         place = replace(place, dates_by_commit=place.dates_by_commit or self.dates_by_commit)
-        git = Git(self.environment, self.cancellation, secrets=self.secrets)
-        with self.journal.activity(f"ADD {shown(place.remote)}") as activity:
+        with (
+            self.journal.activity(f"ADD {shown(place.remote)}") as activity,
+            self.credentials.git(place, self.environment, self.cancellation) as git,
+        ):
             checkout = git.check_out(place, self._directory(), keep_git=bool(keeps_git), activity=activity)
         return DirectoryContext(checkout.root, report=self.journal.warn), ""
 
@@ -141,7 +142,7 @@ class Fetcher:
         if known is None or not source.checksum or known.digest != source.checksum:
             with self.journal.activity(f"ADD {shown(source.url)}") as activity:
                 fresh = self._downloaded(
-                    source, known, Web(self.environment, self.cancellation, secrets=self.secrets), activity
+                    source, known, Web(self.environment, self.cancellation, secrets=self.credentials.secrets), activity
                 )
             known = self._remembered(place, fresh) if fresh is not None else known
         assert known is not None

@@ -52,7 +52,7 @@ class Origins:
 
     def __post_init__(self) -> None:
         bases = self.bases
-        self.fetcher = Fetcher(bases.store, bases.environment, bases.cancellation, self.journal, bases.secrets)
+        self.fetcher = Fetcher(bases.store, bases.environment, bases.cancellation, self.journal, bases.credentials)
         """What brings the files that are named by their URLs."""
 
     def name(self, origin: Origin) -> str | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO
 
+from minibuild.build.credentials import NO_CREDENTIALS, Credentials
 from minibuild.build.journal import Journal
 from minibuild.build.remote.tarball import Begun, unpack_context
 from minibuild.errors import ContextError, UsageError
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 
-_CREDENTIALS = ("GIT_AUTH_TOKEN", "GIT_AUTH_HEADER", "HTTP_AUTH_TOKEN_", "HTTP_AUTH_HEADER_")
 _TRUE = ("1", "t", "T", "true", "TRUE", "True")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -33,13 +33,13 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 class Access:
     """What contexts and Dockerfiles are fetched with.
 
-    ``environment`` is the caller's: proxies are taken from it. ``secrets`` may have git's and http's credentials.
+    ``environment`` is the caller's: proxies are taken from it. ``credentials`` open private places.
     ``keeps_git``: a repository's ``.git`` is part of the context. ``scratch`` is where what was fetched stands
     meanwhile, None for where this machine keeps temporary files; ``stdin`` None is the process's.
     """
 
     environment: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
-    secrets: Mapping[str, str] = field(default_factory=lambda: _NOTHING, repr=False)
+    credentials: Credentials = NO_CREDENTIALS
     keeps_git: bool = False
     scratch: Path | None = None
     journal: Journal = field(default_factory=lambda: Journal(silent))
@@ -49,10 +49,9 @@ class Access:
 
 def access_of(request: BuildRequest, scratch: Path, journal: Journal, cancellation: Cancellation) -> Access:
     """What the inputs of a build are fetched with."""
-    secrets = request.surroundings.secrets.items()
     return Access(
         environment=request.environment,
-        secrets={name: os.fsdecode(secret.read(name)) for name, secret in secrets if name.startswith(_CREDENTIALS)},
+        credentials=Credentials.of(request.surroundings),
         keeps_git=request.build_arguments.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "") in _TRUE,
         scratch=scratch,
         journal=journal,
@@ -121,7 +120,6 @@ class Places:
         return begun
 
     def _repository(self, words: str) -> Found:
-        from minibuild.build.remote.git import Git
         from minibuild.build.remote.http import shown
 
         access, place = self.access, parse_place(words)
@@ -130,8 +128,10 @@ class Places:
         if place.dates_by_commit is None:
             # The same commit is the same context, down to SOURCE_DATE_EPOCH=context.
             place = replace(place, dates_by_commit=True)
-        git = Git(access.environment, access.cancellation, secrets=access.secrets)
-        with access.journal.activity(f"load {shown(place.remote)}") as activity:
+        with (
+            access.journal.activity(f"load {shown(place.remote)}") as activity,
+            access.credentials.git(place, access.environment, access.cancellation) as git,
+        ):
             checkout = git.check_out(place, self._directory(), activity=activity)
         return Found(checkout.root, shown(place.remote))
 
@@ -149,7 +149,7 @@ class Places:
     def _web(self) -> Web:
         from minibuild.build.remote.http import Web
 
-        return Web(self.access.environment, self.access.cancellation, secrets=self.access.secrets)
+        return Web(self.access.environment, self.access.cancellation, secrets=self.access.credentials.secrets)
 
     def _tarball(self, path: Path) -> Found:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -12,7 +14,7 @@ import pytest
 from minibuild.build.engine import build
 from minibuild.build.inputs import Access, open_inputs
 from minibuild.build.request import BuildRequest, BuildResult
-from minibuild.build.surroundings import Secret, Surroundings
+from minibuild.build.surroundings import Secret, SshAgent, Surroundings
 from minibuild.errors import ContextError, UsageError
 from minibuild.events import Event
 from minibuild.runtimes.base import Cancellation
@@ -21,7 +23,7 @@ from tests.build.test_inputs import packed
 from tests.machine import require
 from tests.servers.files import FileServer
 from tests.servers.private import PrivateServer, serving_privately
-from tests.servers.registry import redirects
+from tests.servers.registry import RegistryServer, redirects
 from tests.servers.repositories import commit, git, serving
 
 SCRATCH = "FROM scratch\n"
@@ -217,3 +219,36 @@ def test_a_named_file_of_the_web_is_called_context(web: FileServer, tmp_path: Pa
     (tmp_path / "context" / "Dockerfile").write_text("FROM scratch\nCOPY --from=src context /f\n")
     result, _ = built(tmp_path, str(tmp_path / "context"), {}, named_contexts={"src": f"{web.url}/Dockerfile"})
     assert [entry.path for entry in Store.at(tmp_path / "store").index(result.image.layers[0]).entries] == ["f"]
+
+
+SSH = """\
+#!/bin/sh
+ssh-add -l > "$(dirname "$0")/offered"
+for word; do last=$word; done
+exec sh -c "$last"
+"""
+
+
+def test_a_key_in_a_file_opens_a_repository_by_ssh(tmp_path: Path) -> None:
+    """``ssh`` is one that writes down the keys that it is offered, and asks this machine."""
+    require("git", "ssh-agent", "ssh-add", "ssh-keygen")
+    commit(tmp_path / "served", {"Dockerfile": SCRATCH})
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "ssh").write_text(SSH)
+    (tmp_path / "bin" / "ssh").chmod(0o755)
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "of the test", "-f", key], check=True)
+    environment = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    surroundings = Surroundings(agents={"default": SshAgent(keys=(key,))})
+    built(tmp_path, f"ssh://git@localhost{tmp_path}/served", {}, environment=environment, surroundings=surroundings)
+    assert "of the test" in (tmp_path / "bin" / "offered").read_text()
+
+
+def test_a_token_is_not_shown_to_the_host_that_a_redirect_names(tmp_path: Path) -> None:
+    with FileServer({"/c.tar": packed(Dockerfile=SCRATCH)}) as other:
+        moved = RegistryServer()
+        moved.fail("/c.tar", redirects(f"{other.url}/c.tar"))
+        with moved:
+            built(tmp_path, f"{moved.url}/c.tar", {f"HTTP_AUTH_TOKEN_{moved.host}": TOKEN})
+        assert [request.headers.get("Authorization") for request in moved.requests] == [f"Bearer {TOKEN}"]
+        assert [request.headers.get("Authorization") for request in other.requests] == [None]
