@@ -71,6 +71,7 @@ def predict(request: BuildRequest, store: Store, cancellation: Cancellation) -> 
     Raises what reading and planning raise, but goes on where an image can't be had.
     """
     journal = Journal(silent)
+    request = replace(request, surroundings=request.surroundings.told(request.build_arguments))
     access = replace(access_of(request, store.scratch, journal, cancellation), scratch=None)
     with open_inputs(request.context, request.dockerfile, access) as inputs:
         dockerfile = read(inputs.source)

@@ -16,6 +16,7 @@ from minibuild.cli.display import choose
 from minibuild.cli.options import check_machinery, mirrors_of, platform_of
 from minibuild.cli.outputs import Output, check_outputs, parse_output
 from minibuild.cli.parser import Parser
+from minibuild.cli.proxies import configured_proxies
 from minibuild.cli.session import Session
 from minibuild.cli.signals import interruptible
 from minibuild.cli.surroundings import surroundings_of
@@ -90,10 +91,11 @@ def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
 def asked_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> BuildRequest:
     """What of a request its steps depend on, which ``plan`` and ``--call`` ask for too."""
     epoch = environment.get("SOURCE_DATE_EPOCH")
+    given = {**configured_proxies(environment), **({"SOURCE_DATE_EPOCH": epoch} if epoch else {})}
     return BuildRequest(
         context=_context(arguments.operands[0] if arguments.operands else "."),
         dockerfile=arguments.file,
-        build_arguments={**({"SOURCE_DATE_EPOCH": epoch} if epoch else {}), **arguments.build_arg},
+        build_arguments={**given, **arguments.build_arg},
         environment=environment,
         labels=arguments.label,
         target=",".join(arguments.target),
