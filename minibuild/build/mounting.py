@@ -225,6 +225,11 @@ class _Mounting:
             self.made.mounts.append(Mount(file, mount.target))
 
     def _add_agent(self, mount: SshMount) -> None:
+        target = mount.target or f"/run/buildkit/ssh_agent.{self._agents}"
+        self._agents += 1
+        # Said by BuildKit too where no agent was given, and seen by whoever asks for the variable alone.
+        if _AGENT not in dict(self.effect.environment):
+            self.made.variables.setdefault(_AGENT, target)
         agent = self.build.surroundings.agents.get(mount.id)
         if agent is None:
             if mount.required:
@@ -239,11 +244,7 @@ class _Mounting:
         listens = self.stack.enter_context(listening(agent, kept))
         file = self._in_memory() / f"agent-{len(self.made.mounts)}"
         self.stack.enter_context(forwarded(listens, file, (mount.uid, mount.gid), mount.mode))
-        target = mount.target or f"/run/buildkit/ssh_agent.{self._agents}"
-        self._agents += 1
         self.made.mounts.append(Mount(file, target, read_only=False))
-        if _AGENT not in dict(self.effect.environment):
-            self.made.variables.setdefault(_AGENT, target)
 
 
 @dataclass(frozen=True)
