@@ -14,9 +14,10 @@ from minibuild.registry.connections import Answer, Connections
 from minibuild.registry.credentials import Keychain
 from minibuild.registry.destination import Destination
 from minibuild.registry.download import Download, Verified, verify
-from minibuild.registry.endpoints import Endpoint, Mirrors, endpoints
+from minibuild.registry.endpoints import Endpoint, Mirrors
 from minibuild.registry.failures import Refusal, Unreachable, printable
 from minibuild.registry.session import USUAL_PATIENCE, Patience, Request, Session
+from minibuild.registry.settings import Settings
 
 # Source: distribution-spec §Pushing Manifests, which wants registries to take manifests up to this size.
 LARGEST_MANIFEST = 4 << 20
@@ -35,7 +36,8 @@ class Client:
 
     def __init__(self, mirrors: Mirrors, environment: Mapping[str, str], patience: Patience = USUAL_PATIENCE) -> None:
         self._mirrors = mirrors
-        self._connections = Connections(environment)
+        self._settings = Settings.read(environment)
+        self._connections = Connections(environment, self._settings.insecure)
         self._session = Session(self._connections, patience)
         self._authorizer = Authorizer(self._session, Keychain(environment))
         # Places that couldn't be reached are not asked again while there are others.
@@ -79,7 +81,7 @@ class Client:
 
     def destination(self, reference: Reference) -> Destination:
         """Where the images of a repository go to."""
-        *_, endpoint = endpoints(reference.registry, self._mirrors)
+        *_, endpoint = self._places(reference)
         return Destination(endpoint, reference.repository, self._session, self._authorizer)
 
     def cancel(self) -> None:
@@ -90,8 +92,11 @@ class Client:
         """Closes idle connections."""
         self._connections.close()
 
+    def _places(self, reference: Reference) -> tuple[Endpoint, ...]:
+        return self._settings.endpoints(reference, self._mirrors)
+
     def _anywhere(self, reference: Reference, what: str, ask: Callable[[Endpoint], T]) -> T:
-        places = endpoints(reference.registry, self._mirrors)
+        places = self._places(reference)
         failures: dict[Endpoint, ImageError] = {}
         for endpoint in places:
             known = self._unreachable.get(endpoint)
@@ -115,7 +120,7 @@ class Client:
         limit: int | None = None,
     ) -> Answer:
         request = Request(endpoint.url(reference.repository, *path), headers)
-        return self._authorizer.ask(request, Scope(f"{endpoint.prefix}{reference.repository}"), limit)
+        return self._authorizer.ask(request, Scope(endpoint.path(reference.repository)), limit)
 
     def _manifest(self, endpoint: Endpoint, reference: Reference) -> bytes:
         path = ("manifests", reference.digest or reference.tag)
@@ -148,7 +153,7 @@ class Client:
 
     def _tags_hint(self, reference: Reference) -> str:
         """What else there is by that name, if the registry itself cares to say."""
-        *_, endpoint = endpoints(reference.registry, self._mirrors)
+        *_, endpoint = self._places(reference)
         try:
             answer = self._get(endpoint, reference, ("tags", f"list?n={_MOST_TAGS}"), {}, LARGEST_MANIFEST)
             tags = json.loads(answer.content)["tags"]

@@ -6,11 +6,13 @@ import threading
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from urllib.parse import urlsplit
 from weakref import WeakSet
 
 from minibuild.errors import RegistryError
 from minibuild.registry.failures import Cut, Refusal, Unreachable, printable, refusal
 from minibuild.registry.proxies import proxy_for
+from minibuild.registry.trust import Trust, trust_in
 from minibuild.version import __version__
 
 if TYPE_CHECKING:
@@ -30,9 +32,11 @@ _BLOCK = 256 << 10
 class Connections:
     """The connections of one client to whatever servers it asks. Any thread may use and cancel it."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], insecure: frozenset[str] = frozenset()) -> None:
         self._environment = environment
-        self._managers: dict[str, PoolManager] = {}
+        self._insecure = insecure
+        self._managers: dict[tuple[str, Trust | None], PoolManager] = {}
+        self._trusts: dict[str, Trust] = {}
         self._lock = threading.Lock()
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._cancelled = threading.Event()
@@ -49,7 +53,7 @@ class Connections:
         self.check()
         proxy = proxy_for(url, self._environment)
         try:
-            response = self._manager(proxy).request(
+            response = self._manager(proxy, url).request(
                 method,
                 url,
                 body=body or None,
@@ -86,25 +90,36 @@ class Connections:
         for manager in self._managers.values():
             manager.clear()
 
-    def _manager(self, proxy: str) -> PoolManager:
+    def _manager(self, proxy: str, url: str) -> PoolManager:
         with self._lock:
-            if proxy not in self._managers:
-                self._managers[proxy] = self._new_manager(proxy)
-            return self._managers[proxy]
+            trust = self._trust(url)
+            if (proxy, trust) not in self._managers:
+                self._managers[proxy, trust] = self._new_manager(proxy, trust)
+            return self._managers[proxy, trust]
 
-    def _new_manager(self, proxy: str) -> PoolManager:
+    def _trust(self, url: str) -> Trust | None:
+        """Whom to believe at a URL; None where nobody proves anything."""
+        scheme, host, *_ = urlsplit(url)
+        if scheme != "https":
+            return None
+        host = host.rpartition("@")[2].lower()
+        if host not in self._trusts:
+            self._trusts[host] = trust_in(host, self._environment, self._insecure)
+        return self._trusts[host]
+
+    def _new_manager(self, proxy: str, trust: Trust | None) -> PoolManager:
         from urllib3 import PoolManager, ProxyManager
         from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-        # OpenSSL reads these two by itself, but only from the environment that the process was started with.
-        trusted: dict[str, Any] = {
-            "ca_certs": self._environment.get("SSL_CERT_FILE") or None,
-            "ca_cert_dir": self._environment.get("SSL_CERT_DIR") or None,
-            "maxsize": _KEPT,
-            "blocksize": _BLOCK,
-        }
+        options: dict[str, Any] = {"maxsize": _KEPT, "blocksize": _BLOCK}
+        if trust:
+            options["ssl_context"] = trust.context(self._environment)
+        if trust and not trust.verifies:
+            from urllib3 import disable_warnings, exceptions
+
+            disable_warnings(exceptions.InsecureRequestWarning)  # whoever wrote the file knows
         manager = (
-            ProxyManager(proxy, proxy_headers=_proxy_headers(proxy), **trusted) if proxy else PoolManager(**trusted)
+            ProxyManager(proxy, proxy_headers=_proxy_headers(proxy), **options) if proxy else PoolManager(**options)
         )
         manager.pool_classes_by_scheme = {
             "http": self._watched(HTTPConnectionPool),
@@ -206,8 +221,6 @@ def _failure(error: Exception, proxy: str) -> RegistryError:
             return Unreachable(f"no connection within {CONNECT_S} s")
         case exceptions.SSLError() if "WRONG_VERSION_NUMBER" in str(error):
             return Unreachable("it doesn't speak https", hint="--registry-mirror REGISTRY=http://… asks in clear text")
-        case exceptions.SSLError() if isinstance(error.__cause__, FileNotFoundError):
-            return Unreachable("the file that SSL_CERT_FILE names isn't there")
         case exceptions.SSLError():
             return Unreachable(_cause(error), hint="SSL_CERT_FILE names a file with the certificates to be trusted")
         case exceptions.ReadTimeoutError():

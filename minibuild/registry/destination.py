@@ -36,7 +36,7 @@ class Destination:
 
     def __init__(self, endpoint: Endpoint, repository: str, session: Session, authorizer: Authorizer) -> None:
         self._endpoint = endpoint
-        self._repository = f"{endpoint.prefix}{repository}"
+        self._repository = endpoint.path(repository)
         self._scope = Scope(self._repository, "pull,push")
         self._session = session
         self._authorizer = authorizer
@@ -54,7 +54,7 @@ class Destination:
 
     def mount(self, descriptor: Descriptor, repository: str) -> bool:
         """Takes a blob over from another repository of the same registry, if the registry can and will."""
-        query = urlencode({"mount": descriptor.digest, "from": f"{self._endpoint.prefix}{repository}"})
+        query = urlencode({"mount": descriptor.digest, "from": self._endpoint.path(repository)})
         try:
             answer = self._ask(Request(f"{self._url('blobs', 'uploads/')}?{query}", method="POST"))
             if answer.status == 202:

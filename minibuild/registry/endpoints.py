@@ -25,11 +25,12 @@ _PORTS = {"http": 80, "https": 443}
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A place to ask: ``https://host[:port]``, and what stands before each repository's name there (``proxy/`` for
-    the mirror ``https://host/proxy``, else "").
+    the mirror ``https://host/proxy``, else ""), in the place of what is left out of it.
     """
 
     base: str
     prefix: str = ""
+    left_out: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Endpoint:
@@ -47,9 +48,14 @@ class Endpoint:
         scheme = scheme or ("http" if is_loopback(secure[1]) else "https")
         return cls(f"{scheme}://{host}", f"{path}/" if path else "")
 
+    def path(self, repository: str) -> str:
+        """What a repository is called here."""
+        inner = repository.removeprefix(self.left_out).removeprefix("/") if self.left_out else repository
+        return f"{self.prefix}{inner}".rstrip("/")
+
     def url(self, repository: str, kind: str, name: str) -> str:
         """The URL of a manifest, a blob or a tag list."""
-        return f"{self.base}/v2/{self.prefix}{repository}/{kind}/{name}"
+        return f"{self.base}/v2/{self.path(repository)}/{kind}/{name}"
 
     def __str__(self) -> str:
         return self.base + (f"/{self.prefix}" if self.prefix else "")

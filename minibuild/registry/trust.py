@@ -1,0 +1,68 @@
+"""Whom to believe that it is the registry it claims to be, and what to show it: certificates, as docker and podman
+keep them in ``certs.d/HOST[:PORT]/``.
+
+Source: docker's "Verify repository client with certificates"; containers-certs.d(5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minibuild.errors import RegistryError
+from minibuild.registry.failures import Unreachable
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+_MACHINES = ("/etc/containers/certs.d", "/etc/docker/certs.d")
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """``authorities`` are believed besides the usual ones; ``clients`` are pairs of a certificate and its key; ``not
+    verifies``: any certificate will do.
+    """
+
+    authorities: tuple[Path, ...] = ()
+    clients: tuple[tuple[Path, Path], ...] = ()
+    verifies: bool = True
+
+    def context(self, environment: Mapping[str, str]) -> SSLContext:
+        """What TLS connections are made with. Raises RegistryError for files that are no certificates."""
+        import ssl
+
+        # OpenSSL reads these two by itself, but only from the environment that the process was started with.
+        cafile, capath = environment.get("SSL_CERT_FILE") or None, environment.get("SSL_CERT_DIR") or None
+        try:
+            context = ssl.create_default_context(cafile=cafile, capath=capath)
+        except FileNotFoundError:
+            raise Unreachable("the file that SSL_CERT_FILE names isn't there") from None
+        try:
+            for authority in self.authorities:
+                context.load_verify_locations(authority)
+            for certificate, key in self.clients:
+                context.load_cert_chain(certificate, key)
+        except (OSError, ssl.SSLError) as error:
+            names = ", ".join(map(str, (*self.authorities, *(name for pair in self.clients for name in pair))))
+            raise RegistryError(f"one of {names} can't be used: {error}") from error
+        if not self.verifies:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+def trust_in(host: str, environment: Mapping[str, str], insecure: frozenset[str]) -> Trust:
+    """What is kept for ``host[:port]``, in the user's directory or else in the machine's."""
+    config, home = environment.get("XDG_CONFIG_HOME"), environment.get("HOME")
+    own = [(Path(config) if config else Path(home or "") / ".config") / "containers/certs.d"] if config or home else []
+    for place in (*own, *map(Path, _MACHINES)):
+        directory = place / host
+        if "/" not in host and directory.is_dir():
+            authorities = tuple(sorted(directory.glob("*.crt")))
+            certificates = sorted(directory.glob("*.cert"))
+            clients = tuple((each, each.with_suffix(".key")) for each in certificates)
+            return Trust(authorities, clients, host not in insecure)
+    return Trust(verifies=host not in insecure)
