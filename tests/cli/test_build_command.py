@@ -225,6 +225,22 @@ def test_several_targets_go_each_to_its_own_place_under_its_own_name(minibuild: 
     assert sorted(listed) == ["first", "second"]
 
 
+def test_a_stage_that_is_asked_for_by_name_and_by_number_is_one_target_with_the_tags_and_outputs_of_both(
+    minibuild: Minibuild, several: Path
+) -> None:
+    words = ["--target", "one,0, ONE", "-t", "0=first", "-t", "one=second", "-t", "third"]
+    outputs = ["-o", "type=local,dest=a,target=0", "-o", "type=local,dest=b,target=One"]
+    done = minibuild("build", *words, *outputs, "--metadata-file", "m.json", ".", cwd=several)
+    assert done.returncode == 0, done.stderr
+    names = json.loads((several / "m.json").read_text())["image.name"].split(",")
+    assert [name.removeprefix("docker.io/library/") for name in names] == [
+        "third:latest",
+        "first:latest",
+        "second:latest",
+    ]
+    assert [[path.name for path in (several / place).iterdir()] for place in "ab"] == [["one"], ["one"]]
+
+
 def test_quiet_prints_an_id_for_each_target(minibuild: Minibuild, several: Path) -> None:
     ids = minibuild.succeed("build", "-q", "--target", "two", "--target", "one", str(several)).split()
     assert len(set(ids)) == 2
