@@ -54,15 +54,21 @@ _BY_PROGRAM = {installer.program: installer for installer in INSTALLERS}
 
 
 def broken_order(subject: Subject) -> Iterator[Finding]:
-    """OrderBreaksCache: dependencies are installed after the whole context came, so every change installs them anew."""
+    """OrderBreaksCache: dependencies are installed after the whole context came, so every change installs them anew.
+
+    What was installed before as well has most of its work done there: the second time adds the project itself.
+    """
     for stage in subject.plan.stages:
         steps = subject.own_steps(stage)
         copies = [step for step in steps if any(not path for _, path in _sources(step))]
         if not copies:
             continue
+        known: set[str] = set()
         for step in steps:
-            found = _installing(step) if step.number > copies[0].number else None
-            if found:
+            found = _installing(step)
+            if found and step.number < copies[0].number:
+                known.add(found[0].program)
+            elif found and found[0].program not in known:
                 yield _swap(copies[0], step, *found, earlier=steps[: copies[0].number])
                 break
 
@@ -182,9 +188,9 @@ def _changes(step: Step) -> Iterator[tuple[Command, str, str, tuple[str, ...]]]:
 
 
 def _is_touched(copy: Step, paths: tuple[str, ...]) -> bool:
-    """Whether files that a step copied stand in one of the paths, or one of the paths in what it copied."""
+    """Whether all that a step copied stands in one of the paths: where it is a part of it, not much is doubled."""
     destination = copy.before.absolute(expanded(copy.before, words_of(copy.statement).destination))
-    return any(_is_in(destination, path) or _is_in(path, destination) for path in paths)
+    return any(_is_in(destination, path) for path in paths)
 
 
 def _is_in(path: str, directory: str) -> bool:

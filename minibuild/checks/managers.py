@@ -116,7 +116,7 @@ _PIP = Manager(
     pins="=<>~",
     example="{}==VERSION, or keep them all in a requirements.txt",
     keeps=("/root/.cache/pip", "/root/.cache"),
-    keeps_nothing=("--no-cache-dir",),
+    keeps_nothing=("--no-cache-dir", "--no-cache", "--no-index"),
     unless_set="PIP_NO_CACHE_DIR",
     cleans=("cache",),
     remedy="write pip install --no-cache-dir",

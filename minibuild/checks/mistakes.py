@@ -78,6 +78,6 @@ def idle_flags(subject: Subject) -> Iterator[Finding]:
 def empty_users(subject: Subject) -> Iterator[Finding]:
     """EmptyUser: a USER whose variables hold nothing leaves everything to root."""
     for step in subject.steps("USER"):
-        if not step.after.config.user:
+        if not step.after.config.user and not subject.is_up_to_base(step):
             message = "USER is empty once its variables are replaced, so root runs what follows"
             yield Finding("EmptyUser", message, step.statement.body.span, "give its ARG a default: ARG APP_USER=app")

@@ -84,7 +84,7 @@ def unpinned_installs(subject: Subject) -> Iterator[Finding]:
 
 def _is_loose(manager: Manager, word: str) -> bool:
     """Whether a word names a package without a version: no path, no URL, no variable that may hold one."""
-    return bool(manager.pins) and not _is_place(word) and not set(f"{manager.pins}$`*") & set(word[1:] or word)
+    return bool(manager.pins) and not _is_place(word) and not set(f"{manager.pins}$`*") & set(word.lstrip("@"))
 
 
 def _is_place(word: str) -> bool:
@@ -128,8 +128,8 @@ def _clean(step: Step, calls: list[tuple[Manager, Command]]) -> set[Manager]:
 
 
 def _cleans(manager: Manager, command: Command) -> bool:
-    if command.program == "rm" and command.has("-rf", "-fr", "-r", "-R", "-Rf"):
-        removed = [re.sub(r"^(~|\$HOME|\$\{HOME\})", "/root", word.value).rstrip("*/") for word in command.operands()]
+    if command.program == "rm":
+        removed = [re.sub(r"^(~|\$HOME|\$\{HOME\})", "/root", word.value).rstrip("*_/") for word in command.operands()]
         return any(_is_in(place, path) for path in removed for place in manager.keeps)
     verbs = command.operands()
     return command.program in manager.names and bool(verbs) and verbs[0].value in manager.cleans

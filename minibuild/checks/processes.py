@@ -34,6 +34,8 @@ def root_at_the_end(subject: Subject) -> Iterator[Finding]:
         user, runs = _last(steps, "USER"), _last(steps, "ENTRYPOINT") or _last(steps, "CMD")
         if not _ROOT.fullmatch(stage.result.config.user or "root") or any(map(_steps_down, steps)):
             continue
+        if user is not None and subject.is_up_to_base(user):
+            continue
         if user is not None:
             message = f"USER {user.statement.body} is the last{_of(stage)}, so what the image runs is root"
             yield Finding("RunsAsRoot", message, user.statement.body.span, _remedy(steps, subject.base_name(stage)))

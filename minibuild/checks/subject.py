@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -15,6 +16,8 @@ from minibuild.instructions.base import StageState
 from minibuild.instructions.effects import FromImage, FromStage
 from minibuild.instructions.stage import From
 from minibuild.plan.steps import Plan, Stage, Step
+
+_VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 
 
 def _not_ignored(_path: str) -> str:
@@ -111,6 +114,11 @@ class Subject:
     def is_unknown(self, stage: Stage) -> bool:
         """Whether a stage stands, at the bottom, on a base that nobody looked up."""
         return self.base_name(stage) in self.unknown
+
+    def is_up_to_base(self, step: Step) -> bool:
+        """Whether a step names a variable that a base has, perhaps: one that nobody looked up, and no ARG is of it."""
+        names = set(_VARIABLE.findall(step.statement.body.value)) - set(step.before.arguments)
+        return bool(names) and self.is_unknown(self.plan.stages[step.stage])
 
 
 Find: TypeAlias = Callable[[Subject], Iterator[Finding]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ ROOT = Path(__file__).parent.parent.parent / "fixtures" / "checks"
 CASES = sorted(path.parent for path in ROOT.glob("*/*/Dockerfile"))
 UPDATE = os.environ.get("MINIBUILD_UPDATE_GOLDEN") == "1"
 AMD64 = Platform("linux", "amd64")
-# Copying tells of these two: nothing else sees what a context holds (tests/build).
-HEARD_LATER = {"NoMatch", "SpecialFileInContext"}
+# Copying and running tell of these (tests/build, tests/end_to_end): nothing else sees what there is.
+HEARD_LATER = {"NoMatch", "SecretInLayer", "SpecialFileInContext", "WriteNotKept"}
 RULES = sorted(rules().keys() - HEARD_LATER)
 
 
@@ -88,6 +89,12 @@ def test_a_dockerfile_gives_the_findings_beside_it(case: Path, tmp_path: Path) -
 def test_each_rule_has_a_case_that_it_finds_and_a_near_miss(rule: str) -> None:
     texts = [(case / "expected.txt").read_text() for case in CASES if case.parent.name == rule]
     assert {f"({rule})" in text for text in texts} == {True, False}
+
+
+def test_every_finding_has_a_rule_in_a_table() -> None:
+    package = ROOT.parent.parent / "minibuild"
+    made = {name for file in package.rglob("*.py") for name in re.findall(r'\bFinding\(\s*"(\w+)"', file.read_text())}
+    assert made <= rules().keys()
 
 
 def test_cases_stand_under_rules_that_there_are() -> None:
