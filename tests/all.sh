@@ -28,6 +28,7 @@ setcap:libcap2-bin
 setpriv:util-linux
 strace:strace
 bzip2:bzip2
+dot:graphviz
 xz:xz-utils
 zstd:zstd
 npm:npm
