@@ -17,6 +17,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "context": ("context", "List what a build would have of its context, and why not the rest"),
         "plan": ("plan", "Show what a build would do, and what of it is cached, without building"),
         "pull": ("pull", "Fetch an image from a registry into the store"),
+        "login": ("login", "Keep a name and a password for a registry"),
+        "logout": ("logout", "Forget them"),
         "push": ("push", "Put images of the store into registries"),
         "images": ("images", "List the images in the store"),
         "inspect": ("inspect", "Show all that is known of images, as JSON or by a template"),

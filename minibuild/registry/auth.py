@@ -31,13 +31,13 @@ _PARAMETER = re.compile(r'([A-Za-z_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What of a repository is asked for: ``pull``, or ``pull,push``."""
+    """What of a repository is asked for: ``pull``, or ``pull,push``; without a repository, to be known at all."""
 
-    repository: str
+    repository: str = ""
     actions: str = "pull"
 
     def __str__(self) -> str:
-        return f"repository:{self.repository}:{self.actions}"
+        return f"repository:{self.repository}:{self.actions}" if self.repository else ""
 
 
 @dataclass(frozen=True, slots=True)

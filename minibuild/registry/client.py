@@ -11,7 +11,7 @@ from minibuild.errors import ImageError, IntegrityError, RegistryError, did_you_
 from minibuild.oci import Descriptor, Digest, MediaType, Reference
 from minibuild.registry.auth import Authorizer, Scope
 from minibuild.registry.connections import Answer, Connections
-from minibuild.registry.credentials import Keychain
+from minibuild.registry.credentials import Credential, Keychain
 from minibuild.registry.destination import Destination
 from minibuild.registry.download import Download, Verified, verify
 from minibuild.registry.endpoints import Endpoint, Mirrors
@@ -34,12 +34,18 @@ class Client:
     for, all the places asked, and the reason of each.
     """
 
-    def __init__(self, mirrors: Mirrors, environment: Mapping[str, str], patience: Patience = USUAL_PATIENCE) -> None:
+    def __init__(
+        self,
+        mirrors: Mirrors,
+        environment: Mapping[str, str],
+        patience: Patience = USUAL_PATIENCE,
+        credential: Credential | None = None,
+    ) -> None:
         self._mirrors = mirrors
         self._settings = Settings.read(environment)
         self._connections = Connections(environment, self._settings.insecure)
         self._session = Session(self._connections, patience)
-        self._authorizer = Authorizer(self._session, Keychain(environment))
+        self._authorizer = Authorizer(self._session, Keychain(environment, credential))
         # Places that couldn't be reached are not asked again while there are others.
         self._unreachable: dict[Endpoint, RegistryError] = {}
 
@@ -78,6 +84,14 @@ class Client:
                 return take(download)
 
         return self._anywhere(reference, f"{descriptor.digest} of {reference.familiar()}", taken)
+
+    def introduce(self, registry: str) -> None:
+        """Asks a registry whether it knows us; raises RegistryError where it doesn't."""
+        *_, endpoint = self._places(Reference(registry, "library/any"))
+        try:
+            self._authorizer.ask(Request(f"{endpoint.base}/v2/"), Scope(), LARGEST_MANIFEST)
+        except RegistryError as error:
+            raise RegistryError(f"{registry} doesn't let us in ({error.message})", hint=error.hint) from error
 
     def destination(self, reference: Reference) -> Destination:
         """Where the images of a repository go to."""

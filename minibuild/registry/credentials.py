@@ -42,11 +42,13 @@ class Credential:
 class Keychain:
     """Finds credentials, in the order that docker and podman look. Any thread may ask it; nothing is read before.
 
-    ``complaints`` are what kept a place from being asked: they matter only to whom a registry turns away.
+    ``given`` is shown to everybody, whatever is kept. ``complaints`` are what kept a place from being asked: they
+    matter only to whom a registry turns away.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], given: Credential | None = None) -> None:
         self._environment = environment
+        self._given = given
         self._configs: list[_Config] | None = None
         self._found: dict[tuple[str, str], Credential | None] = {}
         self._lock = threading.Lock()
@@ -58,6 +60,8 @@ class Keychain:
         An entry counts for the very host that it names, and, where it names a path, for what lies below it; the
         longest one first.
         """
+        if self._given:
+            return self._given
         names = _names(host)
         with self._lock:
             for config, key in product(self._files(), _keys(names, repository)):
@@ -174,13 +178,18 @@ def config_files(environment: Mapping[str, str]) -> list[Path]:
     ]
 
 
+def key_of(host: str) -> str:
+    """What docker calls a host in its file."""
+    return _names(host)[0]
+
+
 def _names(host: str) -> tuple[str, ...]:
     return (_DOCKER_HUB_KEY, *_DOCKER_HUB) if host in _DOCKER_HUB else (host,)
 
 
 def _keys(names: tuple[str, ...], repository: str) -> Iterator[str]:
     """What an entry for a repository may be called, the closest first."""
-    parts = repository.split("/")
+    parts = repository.split("/") if repository else []
     for count in range(len(parts), 0, -1):
         for name in names:
             if "://" not in name:

@@ -112,3 +112,19 @@ def test_who_is_not_let_in_is_told_as_whom_it_asked(
 def test_what_is_to_be_pushed_must_have_a_name(builder: Minibuild, context: Path) -> None:
     done = builder("build", "--push", context)
     assert (done.returncode, "nothing says where to push to" in done.stderr) == (2, True)
+
+
+def test_who_logs_in_may_push_until_logging_out(
+    minibuild: Minibuild, private: Registry, context: Path, tmp_path: Path
+) -> None:
+    (context / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+    user = replace(minibuild, environment={"DOCKER_CONFIG": str(tmp_path / "docker")})
+    words = ("login", "-u", "me", "--password-stdin", private.host)
+    assert user(*words, stdin="wrong\n").returncode == 7
+    assert (
+        user(*words, stdin="pass:word\n").stdout == f"{private.host} knows me; kept in {tmp_path}/docker/config.json\n"
+    )
+    assert (tmp_path / "docker/config.json").stat().st_mode & 0o777 == 0o600
+    user.succeed("build", "-t", f"{private.host}/in:1", "--push", context)
+    user.succeed("logout", private.host)
+    assert user("push", f"{private.host}/in:1").returncode == 7
