@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from minibuild.errors import UnavailableError
 from minibuild.runtimes.base import Limit, Process
+from minibuild.sandbox.userns import in_first_user_namespace
 
 # In the order of their numbers. Source: Linux, asm-generic/resource.h.
 NAMES = (
@@ -43,6 +44,11 @@ def check(process: Process, runtime: str, *, has_cgroups: bool) -> None:
     if (process.memory or process.processors) and not has_cgroups:
         raise UnavailableError(
             f"{runtime} makes no cgroup, so it limits neither memory nor processors", hint="use --runtime runc"
+        )
+    if (process.memory or process.processors) and not in_first_user_namespace():
+        raise UnavailableError(
+            "cgroups are root's here, and a plain user's RUN can limit neither memory nor processors without",
+            hint="leave --memory and --cpus out, or run minibuild as root",
         )
     if not process.limits:
         return

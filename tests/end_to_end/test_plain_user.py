@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from minibuild.runtimes.table import TABLE
 from tests.accounts import PlainUser, open_directory
 from tests.command import Minibuild
 from tests.end_to_end.conftest import Project
+from tests.end_to_end.test_mount_matrix import copy_program
 from tests.end_to_end.test_stopping import PATIENCE_S, dockerfile, marker, nothing_is_left, started
+from tests.machine import require
 
 pytestmark = pytest.mark.e2e
 __all__ = ["marker"]
@@ -69,6 +72,45 @@ def test_the_image_is_the_same_as_roots_by_every_runtime(
         said = [line.split(" ", 2)[-1] for line in done.stderr.splitlines()]
         assert {"70", "71", "70:9 644 /srv/copied", "65000:65000 4755 /srv/deep/x", "70:71 644 mine"} <= set(said)
     assert layers_of(plain, "owners") == layers_of(builder, "owners")
+
+
+ODD = """\
+FROM busybox
+COPY programs/ /
+ADD devices.tar /
+RUN setcap cap_net_raw,cap_kill+ep /bin/tool && touch -d @0 /bin/tool /bin
+RUN getcap /bin/tool && rm /odd/pipe && echo changed > /odd/file && touch -d @0 /odd/file /odd
+"""
+
+
+def test_capabilities_and_devices_come_through_as_they_do_for_root(
+    builder: Minibuild, plain: Minibuild, project: Project
+) -> None:
+    require("setcap", "getcap", "busybox")
+    root = project({"Dockerfile": ODD})
+    for name in ("setcap", "getcap"):
+        copy_program(name, root / "programs")
+    (root / "programs/bin").mkdir(exist_ok=True)
+    shutil.copy("/bin/busybox", root / "programs/bin/tool")
+    with tarfile.open(root / "devices.tar", "w") as archive:
+        for name, kind in (("null", tarfile.CHRTYPE), ("disk", tarfile.BLKTYPE), ("pipe", tarfile.FIFOTYPE)):
+            member = tarfile.TarInfo(f"odd/{name}")
+            member.type, member.devmajor, member.devminor, member.uid = kind, 1, 3, 7
+            archive.addfile(member)
+
+    for anybody in (builder, plain):
+        done = anybody.with_variables(SOURCE_DATE_EPOCH="0")("build", "-t", "odd", "--progress=plain", root)
+        assert done.returncode == 0, done.stderr
+        assert "/bin/tool cap_kill,cap_net_raw=ep" in done.stderr
+
+    assert layers_of(plain, "odd") == layers_of(builder, "odd")
+
+
+def test_a_limit_that_only_root_can_set_is_told(plain: Minibuild, project: Project) -> None:
+    root = project({"Dockerfile": "FROM busybox\nRUN true\n"})
+    done = plain("build", "--memory", "64m", "--runtime", "runc", root)
+    assert done.returncode == 6
+    assert "Dockerfile:2:1: error: cgroups are root's here" in done.stderr
 
 
 def test_what_is_written_is_the_users_and_the_store_works_outside_of_the_namespace(
