@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 from pathlib import Path
 
+import minibuild
 from minibuild import errors
 from minibuild.cli import COMMANDS
 from minibuild.cli.build_options import build_parser
 from minibuild.cli.rules import rules
+from minibuild.plan.scope import STEERING
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -53,3 +57,15 @@ def test_the_files_it_names_exist() -> None:
     root = Path(__file__).parent.parent
     assert all((root / target).exists() for target in re.findall(r"\]\(([^)#]+)\)", README))
     assert all((root / script).exists() for script in re.findall(r"^sh (\S+\.sh)", README, re.MULTILINE))
+
+
+def test_buildkits_arguments_that_it_names_are_those_that_steer_a_build() -> None:
+    told = set(re.findall(r"`(BUILDKIT_\w+)`", section("Environment"))) - {"BUILDKIT_PROGRESS"}
+    assert told == {name for name in STEERING if name.startswith("BUILDKIT_")}
+
+
+def test_its_program_gives_build_what_it_takes() -> None:
+    [program] = re.findall(r"```python\n(.*?)```", section("From Python"), re.DOTALL)
+    calls = [node for node in ast.walk(ast.parse(program)) if isinstance(node, ast.Call)]
+    [build] = [call for call in calls if ast.unparse(call.func) == "minibuild.build"]
+    assert {word.arg for word in build.keywords} <= set(inspect.signature(minibuild.build).parameters)

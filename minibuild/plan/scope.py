@@ -19,7 +19,7 @@ PROXIES = tuple(
 TARGET_STAGE = "TARGETSTAGE"
 # What of BuildKit's own arguments steers this build, and why others don't. Source: Dockerfile reference, BuildKit
 # built-in build args.
-_STEERING = (
+STEERING = (
     "BUILDKIT_CACHE_MOUNT_NS",
     "BUILDKIT_CONTEXT_KEEP_GIT_DIR",
     "BUILDKIT_DOCKERFILE_CHECK",
@@ -40,7 +40,7 @@ _IDLE: Mapping[str, str] = MappingProxyType(
 
 def is_predefined(name: str) -> bool:
     """A --build-arg that means something without an ARG. Source: Dockerfile reference, Predefined ARGs."""
-    return name in PROXIES or name in _STEERING or name in _platform_names()
+    return name in PROXIES or name in STEERING or name in _platform_names()
 
 
 def unused_argument(name: str, value: str, taken: Iterable[str]) -> Finding:
@@ -48,7 +48,7 @@ def unused_argument(name: str, value: str, taken: Iterable[str]) -> Finding:
     if name == "BUILDKIT_SYNTAX" and not DOCKER_SYNTAX.fullmatch(value):
         message = f"BUILDKIT_SYNTAX {value} is not docker/dockerfile: the file is read as a plain Dockerfile"
         return Finding("UnknownSyntax", message)
-    ours = [*_STEERING, *_IDLE] if name.startswith("BUILDKIT_") else []
+    ours = [*STEERING, *_IDLE] if name.startswith("BUILDKIT_") else []
     hint = did_you_mean(name, [*sorted(taken), *ours]) or f"say ARG {name} in the stage that wants it"
     if name in _IDLE:
         return Finding("UnusedBuildArg", f"--build-arg {name} has no effect", None, _IDLE[name])
