@@ -7,14 +7,13 @@ from collections.abc import Mapping
 
 from minibuild.cli.build import asked_of
 from minibuild.cli.build_options import add_input
+from minibuild.cli.drawing import FORMATS, draw
 from minibuild.cli.options import add_mirrors
 from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
 from minibuild.cli.signals import interruptible
 from minibuild.cli.surroundings import add_surroundings
 from minibuild.errors import UsageError, did_you_mean
-
-FORMATS = ("text", "json", "dot", "svg")
 
 
 def parser(environment: Mapping[str, str]) -> Parser:
@@ -39,14 +38,13 @@ def parser(environment: Mapping[str, str]) -> Parser:
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Looks ahead, and draws what there is to see."""
     if arguments.format not in FORMATS:
-        hint = did_you_mean(arguments.format, FORMATS) or f"choose from {', '.join(FORMATS)}"
+        hint = did_you_mean(arguments.format, list(FORMATS)) or f"choose from {', '.join(FORMATS)}"
         raise UsageError(f"--format knows no {arguments.format!r}", hint=hint)
     request = asked_of(arguments, session.environment)
     from minibuild.build.predicting import predict
-    from minibuild.cli.drawing import FORMATS as DRAWERS
     from minibuild.store.reading import StoreToRead
 
     with StoreToRead.at(session.root) as store, interruptible() as cancellation:
         plan, forecast = predict(request, store, cancellation)
-    session.output.write(DRAWERS[arguments.format](plan, forecast))
+    session.output.write(draw(arguments.format, plan, forecast))
     return 0
