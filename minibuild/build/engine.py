@@ -18,7 +18,7 @@ from minibuild.build.fetching import Fetcher
 from minibuild.build.inner import NeedsNamespace, Work, perform_as_root
 from minibuild.build.inputs import Access, Inputs, open_inputs
 from minibuild.build.journal import Activity, Journal
-from minibuild.build.leaks import Leaks
+from minibuild.build.leaks import Leaks, report_in_history
 from minibuild.build.lookup import Lookup
 from minibuild.build.mounting import Mounting
 from minibuild.build.named import open_contexts
@@ -141,6 +141,7 @@ class Engine:
         """Builds the targets and names them."""
         check_platforms(self.plan)
         check_permissions(self.plan, self.request.surroundings)
+        report_in_history(self.plan, self.request.surroundings.secrets, self.journal.warn)
         self._check_cache_filters()
         results = self._results()
         targets = tuple(self._finished(index, results[index].image) for index in self.plan.targets)

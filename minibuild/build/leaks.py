@@ -1,4 +1,6 @@
-"""Looks for secrets in the layer of a RUN that had them mounted, while the layer is written: nothing is read twice."""
+"""Looks for secrets where everybody would see them: in the history of an image, known before anything runs, and in the
+layer of a RUN that had them mounted, while the layer is written: nothing is read twice.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +10,28 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, TypeAlias, cast
 
+from minibuild.build.surroundings import Secret
 from minibuild.errors import Finding
 from minibuild.layers.entry import Change, Opener
+from minibuild.plan import Plan
 from minibuild.source import Span
 
 # What is shorter stands in files by chance.
 _SHORTEST = 8
 
 Changes: TypeAlias = Callable[[], Iterable[Change]]
+
+
+def report_in_history(plan: Plan, secrets: Mapping[str, Secret], report: Callable[[Finding], None]) -> None:
+    """Tells of each secret's first place in what images say of themselves: an ARG's value, an ENV's, a RUN's words."""
+    steps = [step for index in plan.order for step in plan.stages[index].steps]
+    for name, secret in secrets.items():
+        needles = [needle.decode("utf-8", "surrogateescape") for needle in needles_of(secret.read(name))]
+        step = next((step for step in steps if any(needle in step.history for needle in needles)), None)
+        if step is not None:
+            message = f"secret {name} is in the image's history, by this {step.statement.keyword}"
+            hint = f"leave it to RUN --mount=type=secret,id={name}, and take it for known to all who get the image"
+            report(Finding("SecretInHistory", message, step.statement.span, hint))
 
 
 @dataclass(frozen=True, slots=True)

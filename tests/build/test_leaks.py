@@ -7,11 +7,13 @@ import io
 
 import pytest
 
-from minibuild.build.leaks import Leaks, needles_of
+from minibuild.build.leaks import Leaks, needles_of, report_in_history
+from minibuild.build.surroundings import Secret
 from minibuild.errors import Finding
 from minibuild.layers.entry import Change, Entry, Kind
 from minibuild.layers.pack import pack
 from minibuild.source import Source
+from tests.plan.test_stages import planned
 
 SECRET = b"correct-horse\xffbattery"
 SPAN = Source("Dockerfile", "RUN x").span(0, 5)
@@ -78,3 +80,23 @@ def test_changes_stay_as_they_are_where_there_is_nothing_to_look_for(secrets: di
 
 def test_base64_is_looked_for_by_what_surrounds_it_cannot_change() -> None:
     assert list(needles_of(b"12345678\n")) == [b"12345678", b"MTIzNDU2", b"MjM0NTY3", b"MzQ1Njc4"]
+
+
+@pytest.mark.parametrize(
+    ("line", "keyword"),
+    [
+        ("ARG TOKEN", "ARG"),
+        ("ENV TOKEN=in-the-open", "ENV"),
+        ("RUN login --token in-the-open", "RUN"),
+        (f"LABEL auth={base64.b64encode(b'user:in-the-open').decode()}", "LABEL"),
+        ("USER 1", None),
+    ],
+)
+def test_a_secret_in_the_history_is_told_once_at_its_first_place(line: str, keyword: str | None) -> None:
+    findings: list[Finding] = []
+    plan = planned(f"FROM a\n{line}\nRUN x\n", build_arguments={"TOKEN": "in-the-open"})
+    secrets = {"token": Secret(value="in-the-open\n"), "other": Secret(value="something else")}
+    report_in_history(plan, secrets, findings.append)
+    assert [finding.message for finding in findings] == (
+        [] if keyword is None else [f"secret token is in the image's history, by this {keyword}"]
+    )
