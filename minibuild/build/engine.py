@@ -23,7 +23,6 @@ from minibuild.build.lookup import Lookup
 from minibuild.build.mounting import Mounting
 from minibuild.build.named import open_contexts
 from minibuild.build.origins import Origins
-from minibuild.build.places import access_of
 from minibuild.build.platforms import check_platforms
 from minibuild.build.request import BuildRequest, BuildResult, Target
 from minibuild.build.rootfs import RootFilesystems, chained
@@ -59,7 +58,7 @@ def build(request: BuildRequest, store: Store, progress: Progress, cancellation:
 
 
 def _build(request: BuildRequest, store: Store, journal: Journal, cancellation: Cancellation) -> BuildResult:
-    access = access_of(request, store.scratch, journal, cancellation)
+    access = replace(Access.of(request), scratch=store.scratch, journal=journal, cancellation=cancellation)
     with open_inputs(request.context, request.dockerfile, access) as inputs:
         return _build_inputs(request, inputs, store, access)
 

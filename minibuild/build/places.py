@@ -46,17 +46,11 @@ class Access:
     cancellation: Cancellation = field(default_factory=Cancellation)
     stdin: BinaryIO | None = None
 
-
-def access_of(request: BuildRequest, scratch: Path, journal: Journal, cancellation: Cancellation) -> Access:
-    """What the inputs of a build are fetched with."""
-    return Access(
-        environment=request.environment,
-        credentials=Credentials.of(request.surroundings),
-        keeps_git=request.build_arguments.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "") in _TRUE,
-        scratch=scratch,
-        journal=journal,
-        cancellation=cancellation,
-    )
+    @classmethod
+    def of(cls, request: BuildRequest) -> Access:
+        """What a request says of it."""
+        keeps_git = request.build_arguments.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "") in _TRUE
+        return cls(request.environment, Credentials.of(request.surroundings), keeps_git)
 
 
 @dataclass(frozen=True, slots=True)

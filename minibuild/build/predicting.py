@@ -15,12 +15,11 @@ from minibuild.build.epoch import dated
 from minibuild.build.explaining import NEVER_DONE, explain
 from minibuild.build.fetching import Fetcher
 from minibuild.build.glance import Glance, NothingFetched, NotKnown
-from minibuild.build.inputs import open_inputs
+from minibuild.build.inputs import Access, open_inputs
 from minibuild.build.journal import Journal
 from minibuild.build.lookup import Found, Lookup, key_after, keyed, place_of, stages_awaited, stands_alone
 from minibuild.build.named import open_contexts
 from minibuild.build.origins import Origins
-from minibuild.build.places import access_of
 from minibuild.build.request import BuildRequest
 from minibuild.build.window import window_on
 from minibuild.checks import check
@@ -57,11 +56,13 @@ class Prediction:
 class Forecast:
     """What becomes of the steps that have an effect, by stage and number.
 
-    ``built`` are the stages that the build goes through; from the others it takes what is cached already, if anything.
+    ``built`` are the stages that the build goes through, ``open`` those of which that isn't known yet; from the others
+    it takes what is cached already, if anything.
     """
 
     steps: Mapping[tuple[int, int], Prediction]
     built: frozenset[int]
+    open: frozenset[int] = frozenset()
 
 
 def predict(request: BuildRequest, store: Store, cancellation: Cancellation) -> tuple[Plan, Forecast]:
@@ -72,7 +73,7 @@ def predict(request: BuildRequest, store: Store, cancellation: Cancellation) -> 
     """
     journal = Journal(silent)
     request = replace(request, surroundings=request.surroundings.told(request.build_arguments))
-    access = replace(access_of(request, store.scratch, journal, cancellation), scratch=None)
+    access = replace(Access.of(request), journal=journal, cancellation=cancellation)
     with open_inputs(request.context, request.dockerfile, access) as inputs:
         dockerfile = read(inputs.source)
         request = _dated(request, dockerfile, inputs.context, NothingFetched(store, {}, cancellation, journal))
@@ -201,7 +202,24 @@ class Predictor:
         built = frozenset(self._built)
         for index in self.plan.order:
             self._ahead(index)
-        return Forecast(self._predictions, built)
+        return Forecast(self._predictions, built, self._left_open(built))
+
+    def _left_open(self, built: frozenset[int]) -> frozenset[int]:
+        """The stages that are built if a step misses of which that isn't known."""
+        todo, found = sorted(built), set(built)
+        while todo:
+            stage = self.plan.stages[todo.pop()]
+            first = next((step for step in stage.steps if self._is_open(stage, step)), None)
+            needs = stages_copied_from(step for step in stage.steps if first and step.number >= first.number)
+            if isinstance(stage.base, FromStage):
+                needs |= {stage.base.stage}
+            todo += needs - found
+            found |= needs
+        return frozenset(found - built)
+
+    def _is_open(self, stage: Stage, step: Step) -> bool:
+        prediction = self._predictions.get((stage.index, step.number))
+        return prediction is not None and prediction.outcome == "perhaps"
 
     def expect_misses(self, stage: Stage, step: Step) -> None:
         """As the build begins the stages that this step and the later ones copy from, where this one misses."""

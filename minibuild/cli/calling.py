@@ -54,7 +54,9 @@ def call(words: str, request: BuildRequest, session: Session) -> int:
     """Does what is asked; 1 where a check finds anything."""
     asked = Call.parse(words)
     if asked.method == "check":
-        status = check_and_show(_check_request(request), asked.form, session)
+        from minibuild.build.inputs import Access
+
+        status = check_and_show(_check_request(request), asked.form, session, Access.of(request))
         return 0 if asked.ignores_status else status
     if asked.method == "build":
         raise UsageError(f"--call {words!r} has options, and build takes none", hint="leave --call out")
@@ -62,7 +64,7 @@ def call(words: str, request: BuildRequest, session: Session) -> int:
         hint = did_you_mean(asked.form, ("text", "json")) or "choose from text, json"
         raise UsageError(f"--call={asked.method} has no format {asked.form!r}", hint=hint)
     method = _targets if asked.method == "targets" else _outline
-    session.output.write(method(request, session, asked.form))
+    session.output.write(method(request, asked.form))
     return 0
 
 
@@ -77,12 +79,12 @@ def _check_request(request: BuildRequest) -> CheckRequest:
     )
 
 
-def _targets(request: BuildRequest, session: Session, form: str) -> str:
+def _targets(request: BuildRequest, form: str) -> str:
     from minibuild.build.inputs import Access, open_inputs
     from minibuild.plan import read
     from minibuild.plan.outline import targets_of
 
-    with open_inputs(request.context, request.dockerfile, Access(environment=session.environment)) as inputs:
+    with open_inputs(request.context, request.dockerfile, Access.of(request)) as inputs:
         targets = targets_of(read(inputs.source))
     if form == "json":
         return _json({"targets": [_target(target) for target in targets]}, inputs.source)
@@ -105,12 +107,12 @@ def _title(target: Target) -> str:
     return " ".join([*([target.name] if target.name else []), *(["(default)"] if target.is_default else [])])
 
 
-def _outline(request: BuildRequest, session: Session, form: str) -> str:
+def _outline(request: BuildRequest, form: str) -> str:
     from minibuild.build.inputs import Access, open_inputs
     from minibuild.plan import plan, read
     from minibuild.plan.outline import outline_of
 
-    with open_inputs(request.context, request.dockerfile, Access(environment=session.environment)) as inputs:
+    with open_inputs(request.context, request.dockerfile, Access.of(request)) as inputs:
         dockerfile, options = read(inputs.source), request.options()
         outline = outline_of(dockerfile, plan(dockerfile, _nothing_known, options), options)
     return _json(_document(outline), inputs.source) if form == "json" else _told(outline)

@@ -40,4 +40,6 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         platform=platform_of(arguments, session.environment),
         tools=tuple(tool.strip() for words in arguments.target for tool in words.split(",") if tool.strip()),
     )
-    return check_and_show(request, arguments.format, session)
+    from minibuild.build.inputs import Access
+
+    return check_and_show(request, arguments.format, session, Access(environment=session.environment))

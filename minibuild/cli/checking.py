@@ -14,7 +14,7 @@ from minibuild.oci import Image, Platform
 from minibuild.source import Span
 
 if TYPE_CHECKING:
-    from minibuild.build.inputs import Inputs
+    from minibuild.build.inputs import Access, Inputs
     from minibuild.checks import Check
 
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -37,27 +37,28 @@ class CheckRequest:
     tools: tuple[str, ...] = ()
 
 
-def check_and_show(request: CheckRequest, style: str, session: Session) -> int:
+def check_and_show(request: CheckRequest, style: str, session: Session, access: Access) -> int:
     """Shows what there is to mend, in one of the ``FORMATS``; 1 where there is anything, or an error in the file.
 
-    Raises UsageError for a format or a tool that there is none of, ContextError where there is no Dockerfile to read.
+    ``access`` is what the context is fetched with. Raises UsageError for a format or a tool that there is none of,
+    ContextError where there is no Dockerfile to read.
     """
     if style not in FORMATS:
         raise UsageError(f"a check has no format {style!r}", hint=_choice(style, list(FORMATS)))
-    report = examined(request, session.environment)
+    report = examined(request, access)
     if text := FORMATS[style](report, session):
         session.print(text)
     return 1 if report.findings or report.errors else 0
 
 
-def examined(request: CheckRequest, environment: Mapping[str, str] = _NONE) -> Report:
+def examined(request: CheckRequest, access: Access) -> Report:
     """What checks find, advice too, and what keeps the Dockerfile from being planned. No registry is asked."""
-    from minibuild.build.inputs import Access, open_inputs
+    from minibuild.build.inputs import open_inputs
     from minibuild.checks import CHECKS
     from minibuild.checks.advice import ADVICE
 
     checks = (*CHECKS, *ADVICE, *_checks_of(request.tools))
-    with open_inputs(request.context, request.dockerfile, Access(environment=environment)) as inputs:
+    with open_inputs(request.context, request.dockerfile, access) as inputs:
         return _examined(request, inputs, checks)
 
 

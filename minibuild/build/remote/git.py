@@ -204,7 +204,11 @@ class Git:
         with self._cancellation.telling(lambda: _kill(process)):
             if self._cancellation:
                 _kill(process)
-            output, errors = process.communicate()
+            try:
+                output, errors = process.communicate()
+            except BaseException:  # of the thread that waits: git is in a session of its own, and would go on
+                _kill(process)
+                raise
         if self._cancellation:
             raise KeyboardInterrupt
         if process.returncode:
