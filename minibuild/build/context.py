@@ -18,6 +18,7 @@ from minibuild.errors import ContextError, Finding
 from minibuild.layers.entry import NO_DEVICE, NO_XATTRS, Entry, Kind, Opener
 
 _MOST_LINKS = 40
+_HAS_XATTRS = hasattr(os, "listxattr")
 _BLOCK = 1 << 20
 _SMALL, _MOST_KEPT = 64 << 10, 32 << 20
 # Not to hang on what became a FIFO since it was listed.
@@ -296,7 +297,7 @@ def _unreadable(name: str, error: OSError) -> ContextError:
 
 
 def _xattrs(path: str) -> Mapping[str, bytes]:
-    if not hasattr(os, "listxattr"):
+    if not _HAS_XATTRS:
         return NO_XATTRS
     try:
         names = os.listxattr(path)

@@ -45,7 +45,8 @@ class Composition:
         ordered: list[Change] = []
         for path in sorted(self._changes, key=lambda path: path.replace("/", "\0")):
             entry, opener = self._changes[path]
-            carrier = carriers.setdefault(self._contents.get(path, path), path) if entry.kind is Kind.FILE else path
+            shared = self._contents.get(path)
+            carrier = path if shared is None or entry.kind is not Kind.FILE else carriers.setdefault(shared, path)
             if carrier != path:
                 entry, opener = entry._replace(kind=Kind.HARDLINK, link=carrier, size=0, digest=""), None
             ordered.append((entry, opener))
@@ -91,11 +92,12 @@ class Composition:
             self._make(root, selected.entry.mtime)
         else:
             self._keep(root)
+        links = selected.links
         prefix, start = f"{root}/" if root else "", len(selected.entry.path) + 1 if selected.entry.path else 0
         for entry in selected.below:
             path = prefix + entry.path[start:]
-            there = self._find(path)
-            if entry.kind is Kind.DIRECTORY:
+            kind, there = entry.kind, self._find(path)
+            if kind is Kind.DIRECTORY:
                 self._refuse_non_directory(path)
                 if there is None:
                     self._fresh.add(path)
@@ -103,10 +105,12 @@ class Composition:
                 is_merged = there is not None and entry.path in selected.passed
                 made = there._replace(mode=entry.mode) if there and is_merged else self._as_copied(entry, path)
                 self._changes[path] = (made, None)
+            elif there is not None and there.kind is Kind.DIRECTORY:
+                raise ContextError(f"/{path} is a directory in the image, so no file can be copied over it")
+            elif kind is Kind.FILE or kind is Kind.HARDLINK:
+                self._put_file(selected.content(entry, links), path)
             else:
-                if there is not None and there.kind is Kind.DIRECTORY:
-                    raise ContextError(f"/{path} is a directory in the image, so no file can be copied over it")
-                self._put(selected, entry, path)
+                self._changes[path] = (self._as_copied(entry, path), None)
 
     def _unpack(self, archive: Archive, root: str) -> None:
         """Puts each entry in place of what stands there, but for directories, which are merged.
@@ -158,7 +162,8 @@ class Composition:
 
     def _put_file(self, content: Content, path: str) -> None:
         self._changes[path] = (self._as_copied(content.entry, path), content.opener)
-        self._contents[path] = content.identity
+        if content.identity is not None or path in self._contents:
+            self._contents[path] = content.identity
 
     def _as_copied(self, entry: Entry, path: str) -> Entry:
         """The entry at a new path, with the owner and the mode that were asked for; a hard link as the file it is."""

@@ -25,7 +25,9 @@ from minibuild.layers.entry import NO_DEVICE, Entry, Kind, Opener
 
 
 class Content(NamedTuple):
-    """A regular file to copy: its entry, what opens it, and what it shares with its hard links alone."""
+    """A regular file to copy: its entry, what opens it, and what it shares with its hard links alone, None if it has
+    none.
+    """
 
     entry: Entry
     opener: Opener
@@ -54,11 +56,16 @@ class Selected:
         """What it is called when it is put into a directory."""
         return self.path.rpartition("/")[2]
 
-    def content(self, entry: Entry) -> Content:
+    @property
+    def links(self) -> frozenset[str]:
+        """The paths below that have hard links among the others."""
+        return frozenset(entry.link for entry in self.below if entry.kind is Kind.HARDLINK)
+
+    def content(self, entry: Entry, links: frozenset[str] = frozenset()) -> Content:
         """A regular file or hard link of the selection, with what it holds."""
         # Hard links inside a directory stay links; files that were named one by one are copied one by one.
-        identity = (id(self), entry.link or entry.path)
-        return Content(entry, self.tree.opener(entry), identity)
+        file = entry.link or entry.path
+        return Content(entry, self.tree.opener(entry), (id(self), file) if file in links else None)
 
     def relative(self, entry: Entry) -> str:
         """A path below, as seen from the directory."""

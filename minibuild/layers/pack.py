@@ -89,12 +89,7 @@ def _write_file(tape: Tape, entry: Entry, opener: Opener | None) -> tuple[str, b
     except OSError as error:
         raise _unreadable(entry, error) from error
     if entry.size < _CHUNK:
-        with content:
-            data = _read(content, entry.size + 1, entry)
-            while len(data) < entry.size and (more := _read(content, entry.size + 1 - len(data), entry)):
-                data += more
-        if len(data) != entry.size:
-            raise _changed(entry)
+        data = _read_whole(content, entry)
         tape.write(data)
         tape.write(tar.padding(entry.size))
         return f"sha256:{hashlib.sha256(data).hexdigest()}", data
@@ -111,6 +106,22 @@ def _write_file(tape: Tape, entry: Entry, opener: Opener | None) -> tuple[str, b
             raise _changed(entry)
     tape.write(tar.padding(entry.size))
     return f"sha256:{found.hexdigest()}", data
+
+
+def _read_whole(content: BinaryIO, entry: Entry) -> bytes:
+    """The content of a small file; nearly always it comes at once, with the proof that it has no byte more."""
+    wanted = entry.size + 1
+    try:
+        data = content.read(wanted)
+        while 0 < len(data) < entry.size and (more := content.read(wanted - len(data))):
+            data += more
+    except OSError as error:
+        raise _unreadable(entry, error) from error
+    finally:
+        content.close()
+    if len(data) != entry.size:
+        raise _changed(entry)
+    return data
 
 
 def _read(content: BinaryIO, size: int, entry: Entry) -> bytes:

@@ -23,7 +23,7 @@ class Tape:
     def __init__(self, sink: BinaryIO) -> None:
         self._sink, self._hash, self.size = sink, hashlib.sha256(), 0
         self._pieces: list[bytes] = []
-        self._gathered = 0
+        self._due = _BATCH
         self._batches: Queue[list[bytes]] = Queue(_MOST_WAITING)
         self._thread: Thread | None = None
         self._error: BaseException | None = None
@@ -48,8 +48,7 @@ class Tape:
         """Takes a piece, which comes after all before."""
         self._pieces.append(piece)
         self.size += len(piece)
-        self._gathered += len(piece)
-        if self._gathered >= _BATCH:
+        if self.size >= self._due:
             self._hand_over()
 
     def _hand_over(self) -> None:
@@ -58,7 +57,7 @@ class Tape:
             self._thread = Thread(target=self._work, daemon=True)
             self._thread.start()
         self._batches.put(self._pieces)
-        self._pieces, self._gathered = [], 0
+        self._pieces, self._due = [], self.size + _BATCH
 
     def _work(self) -> None:
         while batch := self._batches.get():
