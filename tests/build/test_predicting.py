@@ -178,3 +178,9 @@ def test_a_base_that_can_not_be_had_leaves_the_keys_open(bench: Bench) -> None:
 def test_nothing_is_made_where_no_store_is(bench: Bench) -> None:
     bench.predict(STAGES)
     assert not bench.root.exists()
+
+
+def test_a_stage_that_is_built_only_if_an_open_step_misses_is_left_open(bench: Bench) -> None:
+    text = "FROM scratch AS a\nCOPY f /f\nFROM scratch AS b\nFROM nowhere\nCOPY --from=a / /\nCOPY --from=b / /\n"
+    _, forecast = bench.predict(text, mirrors=("docker.io=http://127.0.0.1:9",))
+    assert (forecast.built, forecast.open) == ({2}, {0, 1})

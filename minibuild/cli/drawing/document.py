@@ -66,7 +66,7 @@ def _stage(stage: Stage, plan: Plan, forecast: Forecast, found: tuple[Arrow, ...
         "base": _base(stage),
         "platform": str(stage.platform),
         "needed": stage.index in plan.order,
-        "built": stage.index in forecast.built,
+        "built": None if stage.index in forecast.open else stage.index in forecast.built,
         "needs": [
             {"stage": arrow.tail, "kind": arrow.kind, "step": arrow.step}
             for arrow in found

@@ -51,7 +51,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A stage. ``is_built``: the build goes through it, and doesn't only take from it what is cached already."""
+    """A stage. ``is_built``: the build goes through it, or may do so, and doesn't only take from it what is cached."""
 
     index: int
     title: str
@@ -111,7 +111,7 @@ def _box(plan: Plan, stage: Stage, forecast: Forecast) -> Box:
         case None:
             base = "scratch"
     lines = tuple(_line(step, forecast.steps.get((stage.index, step.number))) for step in stage.steps)
-    return Box(stage.index, title, heading(stage), base, lines, stage.index in forecast.built)
+    return Box(stage.index, title, heading(stage), base, lines, stage.index in forecast.built | forecast.open)
 
 
 def _line(step: Step, prediction: Prediction | None) -> Line:

@@ -58,8 +58,10 @@ def _words(picture: Picture, why: list[Arrow]) -> str:
 
 def _stage(box: Box) -> Iterator[str]:
     yield box.heading + ("" if box.is_built else ", not built: what is taken from it is cached")
+    told: tuple[str, ...] = ()
     for line in box.lines:
         yield f"  {line.mark:<{_MARK}}{line.short_key:<{SHORT_KEY}}{line.number:>5}  {line.text}"
         yield from (f"{_INDENT}{detail}" for detail in line.details)
-        if line.reasons:
+        if line.reasons and line.reasons != told:
             yield f"{_INDENT}{'because ' if line.mark == 'runs' else ''}{'; '.join(line.reasons)}"
+        told = line.reasons or told
