@@ -124,7 +124,10 @@ def render_error(error: MinibuildError) -> str:
 
 
 def did_you_mean(word: str, candidates: Sequence[str]) -> str:
-    """``did you mean X?`` with the nearest candidate, whatever its case; "" when none is near."""
-    by_fold = {candidate.casefold(): candidate for candidate in reversed(candidates)}
+    """``did you mean X?`` with the nearest candidate, whatever its case; "" when none is near.
+
+    Of many candidates the last hundred are compared: what is nearly right is nearly what was said not long before.
+    """
+    by_fold = {candidate.casefold(): candidate for candidate in reversed(candidates[-100:])}
     near = get_close_matches(word.casefold(), list(by_fold), n=1, cutoff=0.6)
     return f"did you mean {by_fold[near[0]]}?" if near else ""

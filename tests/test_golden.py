@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,16 @@ def test_half_of_the_cases_are_errors() -> None:
     errors = [case for case in CASES if (case / "error.txt").exists()]
     assert len(CASES) >= 300
     assert len(errors) * 2 >= len(CASES)
+
+
+ERRORS = sorted(path for path in Path(__file__).parent.parent.glob("fixtures/dockerfiles/*/error.txt"))
+
+
+@pytest.mark.parametrize("file", ERRORS, ids=lambda file: file.parent.name)
+def test_an_error_is_one_sentence_that_starts_with_what_is_at_fault(file: Path) -> None:
+    for line in file.read_text().splitlines():
+        _, is_error, message = line.partition("error: ")
+        if is_error and not line.startswith(("hint: ", " ")) and " | " not in line:
+            assert not message.endswith((".", "!"))
+            assert not re.match(r"failed|error|invalid|cannot|could not|unable", message, re.IGNORECASE)
+            assert not re.match(r"[A-Z][a-z]", message) or message.startswith(("Dockerfile ", "JSON "))

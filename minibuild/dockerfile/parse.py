@@ -59,7 +59,10 @@ def parse(source: Source, check: Callable[[Statement], object] | None = None) ->
     if check is not None:
         reader.errors.extend(_objections(check, statements))
     if not statements and not reader.errors:
-        reader.errors.append(DockerfileError("file with no instructions", span=source.span(0, 0)))
+        end = source.span(len(source.text), len(source.text))
+        reader.errors.append(
+            DockerfileError("file with no instructions", span=end, hint="begin with FROM and an image")
+        )
     if reader.errors:
         raise DockerfileError.together(reader.errors)
     return Dockerfile(source, reader.directives, statements, tuple(reader.findings))
@@ -136,7 +139,9 @@ def _divided(text: Text, escape: str) -> tuple[Text, tuple[Flag, ...], Text]:
     """
     match, length = _KEYWORD.match(text.value), len(text.value)
     if not match:
-        raise DockerfileError("line with nothing but a continuation", span=text.span)
+        start = text.span.start
+        span = Span(text.source, start, start + 1)
+        raise DockerfileError("line with nothing but a continuation", span=span, hint="take it out")
     word = text.slice(0, match.end())
     if word.value.upper() not in KEYWORDS:
         raise _unknown(word, escape)

@@ -149,6 +149,12 @@ def excerpt_of(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:59] + "…")
 
 
+def place_of(word: Text) -> Span:
+    """Where a word stands; of an empty string in a JSON array, its quotes."""
+    span = word.span
+    return span if word else Span(span.source, span.start - 1, span.start + 1)
+
+
 def start_of(span: Span, length: int) -> Span:
     """The first characters of a span."""
     return Span(span.source, span.start, min(span.start + length, span.end))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -188,6 +189,6 @@ def _retries(text: Text | None) -> int:
     if text is None:
         return 0
     digits = text.value.removeprefix("+")
-    if not (digits.isascii() and digits.isdigit()) or int(digits) >= 2**31:
+    if not re.fullmatch(r"0*[0-9]{1,10}", digits) or int(digits[-10:]) >= 2**31:
         raise DockerfileError(f"--retries wants a number from 0 on, got '{text}'", span=text.span)
     return int(digits)

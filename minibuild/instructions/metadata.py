@@ -12,12 +12,13 @@ from minibuild.dockerfile.statements import Statement
 from minibuild.dockerfile.text import Text
 from minibuild.dockerfile.words import comment_hint, split_words
 from minibuild.errors import DockerfileError, Finding, did_you_mean
-from minibuild.instructions.base import StageState, WithoutEffect, body_of
+from minibuild.instructions.base import StageState, WithoutEffect, body_of, place_of
 from minibuild.instructions.flags import no_flags
 from minibuild.instructions.pairs import Pairs
 from minibuild.source import Span
 
 _PROTOCOLS = ("tcp", "udp", "sctp")
+_PORTS_THERE_ARE = 65536 * len(_PROTOCOLS)
 # Source: moby/sys/signal, signal_linux.go.
 _SIGNAL_NAMES = (
     "ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT SEGV STKFLT STOP SYS TERM TRAP "
@@ -100,9 +101,13 @@ class Expose(WithoutEffect):
         return f"EXPOSE [{' '.join(self._expanded(state))}]"
 
     def _expanded(self, state: StageState) -> tuple[str, ...]:
-        return tuple(
-            port for text in self.ports for word in state.expand_words(text) for port in _ports(state, text, word)
-        )
+        ports: list[str] = []
+        for text in self.ports:
+            for word in state.expand_words(text):
+                ports += _ports(state, text, word)
+                if len(ports) > _PORTS_THERE_ARE:
+                    raise DockerfileError("EXPOSE names more ports than there are", span=text.span)
+        return tuple(ports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +142,7 @@ class Volume(WithoutEffect):
         for text in self.paths:
             path = state.expand(text)
             if not path.strip():
-                raise DockerfileError("VOLUME wants a path, got an empty word", span=text.span)
+                raise DockerfileError("VOLUME wants a path, got an empty word", span=place_of(text))
             paths.append(path)
         return tuple(paths)
 
@@ -160,7 +165,7 @@ class Stopsignal(WithoutEffect):
     def configure(self, state: StageState) -> StageState:
         signal = state.expand(self.signal)
         name = signal.upper().removeprefix("SIG")
-        if name not in _SIGNALS and not (re.fullmatch(r"[0-9]+", signal) and 1 <= int(signal) <= 64):
+        if name not in _SIGNALS and not (re.fullmatch(r"[0-9]{1,9}", signal) and 1 <= int(signal) <= 64):
             near = did_you_mean(name, sorted(_SIGNALS)).replace("did you mean ", "did you mean SIG")
             raise DockerfileError(
                 f"STOPSIGNAL wants a signal, got '{signal}'",

@@ -227,7 +227,7 @@ def _value(kind: str, item: Text) -> Iterator[tuple[str, Text]]:
     chief = _ALSO.get(key, key)
     if not item.value.strip():
         hint = "take the comma out; a blank behind a comma ends the flag"
-        raise DockerfileError("--mount has a comma with nothing behind it", span=item.span, hint=hint)
+        raise DockerfileError("--mount has a comma with nothing behind it", span=_comma_at(item.span), hint=hint)
     if chief not in _KEYS[kind]:
         raise DockerfileError(f"--mount of type {kind} has no '{key}'", span=item.span, hint=_instead(kind, key))
     if chief in ("readonly", "readwrite", "required") and not equals:
@@ -236,6 +236,12 @@ def _value(kind: str, item: Text) -> Iterator[tuple[str, Text]]:
         raise DockerfileError(f"--mount's {key} wants a value", span=item.span, hint=f"write {key}=…")
     else:
         yield chief, item.slice(len(item.value) - len(value), len(item.value))
+
+
+def _comma_at(span: Span) -> Span:
+    """The comma before an item, or behind the first."""
+    start = span.start - span.source.text.startswith(",", span.start - 1)
+    return Span(span.source, start, start + 1)
 
 
 def _instead(kind: str, key: str) -> str:

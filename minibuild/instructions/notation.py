@@ -67,7 +67,8 @@ def parse_size(text: str) -> int | None:
     Source: docker/go-units, RAMInBytes: all units are powers of 1024.
     """
     found = _SIZE.fullmatch(text.strip().lower())
-    return None if found is None else int(Decimal(found[1]) * 1024 ** " kmgtp".index(found[2] or " "))
+    size = None if found is None else Decimal(found[1]) * 1024 ** " kmgtp".index(found[2] or " ")
+    return None if size is None or size >= 2**63 else int(size)
 
 
 def is_id(text: str) -> bool:

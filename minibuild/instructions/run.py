@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from minibuild.dockerfile.statements import HereDocument, Statement
 from minibuild.errors import DockerfileError, did_you_mean
-from minibuild.instructions.base import StageState, body_of
+from minibuild.instructions.base import StageState, body_of, place_of
 from minibuild.instructions.commands import CommandLine
 from minibuild.instructions.effects import InlineFile, RunCommand
 from minibuild.instructions.flags import FlagKind, Flags
@@ -49,7 +49,7 @@ class Run:
         if statement.arguments == ():
             raise DockerfileError("RUN wants a command, got an empty list", span=statement.body.span)
         if statement.arguments and not statement.arguments[0]:
-            raise DockerfileError("RUN wants a program, got an empty word", span=statement.body.span)
+            raise DockerfileError("RUN wants a program, got an empty word", span=place_of(statement.arguments[0]))
         return cls(*_command(statement), network or "default", security or "sandbox", mounts)
 
     def configure(self, state: StageState) -> StageState:

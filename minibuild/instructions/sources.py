@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from minibuild.dockerfile.text import Text
 from minibuild.errors import ContextError, DockerfileError
-from minibuild.instructions.base import StageState
+from minibuild.instructions.base import StageState, place_of
 from minibuild.instructions.effects import CopySource, SourcePath, SourceRepository, SourceUrl
 from minibuild.instructions.git_place import parse_place
 from minibuild.instructions.globs import check_pattern
@@ -62,7 +62,7 @@ class Wishes:
         if not path:
             raise DockerfileError(
                 f"source '{word}' is empty once its variables are replaced",
-                span=word.span,
+                span=place_of(word),
                 hint="write . to copy the whole context",
             )
         if is_repository(path):

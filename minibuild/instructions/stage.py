@@ -14,6 +14,7 @@ from minibuild.dockerfile.words import comment_hint, split_declarations, split_w
 from minibuild.errors import DockerfileError
 from minibuild.instructions.base import StageState, WithoutEffect, body_of
 from minibuild.instructions.flags import Flags, no_flags
+from minibuild.source import Span
 
 if TYPE_CHECKING:
     from minibuild.instructions.base import Instruction
@@ -90,7 +91,9 @@ class Arg(WithoutEffect):
         for name_text, default in self.declarations:
             name = state.expand(name_text)
             if not name:
-                raise DockerfileError("ARG wants a name before '='", span=name_text.span)
+                at = name_text.span
+                span = Span(at.source, at.start, max(at.end, at.start + 1))  # of no name at all, its "="
+                raise DockerfileError("ARG wants a name before '='", span=span)
             value = _value(state, name, default)
             if value is not None:
                 state = replace(state, variables=_with(state.variables, name, value))

@@ -60,3 +60,25 @@ def test_the_history_says_what_came_out() -> None:
     assert history('LABEL a="b c" d=e') == "LABEL a=b c d=e"
     assert history("MAINTAINER Anna") == "MAINTAINER Anna"
     assert history("STOPSIGNAL $S", state(S="TERM")) == "STOPSIGNAL TERM"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("STOPSIGNAL {}", "STOPSIGNAL wants a signal"),
+        ("EXPOSE {}", "EXPOSE wants a port"),
+        ("HEALTHCHECK --retries={} CMD x", "--retries wants a number"),
+        ("HEALTHCHECK --interval={}s CMD x", "--interval wants a duration"),
+        ("RUN --mount=type=tmpfs,target=/x,size={}g x", "--mount's size wants a size"),
+        ("RUN --mount=type=cache,target=/x,mode={} x", "--mount's mode wants an octal mode"),
+        ("COPY --chown={} a b", "--chown wants names or numbers"),
+        ("COPY --chmod=7{} a b", "--chmod wants an octal or symbolic mode"),
+    ],
+)
+def test_a_number_of_five_thousand_digits_is_refused_like_any_other(text: str, message: str) -> None:
+    assert error(text.format("9" * 5000)).message.startswith(message)
+
+
+def test_expose_takes_no_more_ports_than_there_are() -> None:
+    assert error("EXPOSE " + "0-65535 " * 4).message == "EXPOSE names more ports than there are"
+    assert len(config("EXPOSE 0-65535/tcp 0-65535/udp 0-65535/sctp").exposed_ports) == 3 * 65536

@@ -100,9 +100,22 @@ def planned(text: str) -> Plan | None:
         whole = text.removeprefix("\ufeff")
         for each in (error, *error.others):
             assert each.message and isinstance(each, DockerfileError)
-            assert each.span is not None and 0 <= each.span.start <= each.span.end <= len(each.span.source.text)
+            assert each.span is not None and points_at_something(each.span)
             assert each.span.source.text == whole or each.span.source.name.startswith("ONBUILD")
+            assert has_carets_below_the_word(each.span)
         return None
+
+
+def points_at_something(span: Span) -> bool:
+    """It stands in its source and covers a character, unless it is about what should follow the last one."""
+    size = len(span.source.text)
+    return 0 <= span.start < span.end <= size or span.start == span.end == size
+
+
+def has_carets_below_the_word(span: Span) -> bool:
+    """The excerpt shows the line it is about, and marks a part of it."""
+    line, carets = span.excerpt().split("\n")
+    return "^" in carets and len(carets.rstrip("^")) <= len(line)
 
 
 @settings(max_examples=300, deadline=None)
@@ -132,3 +145,19 @@ def test_statements_stand_in_the_file_one_behind_the_other(text: str) -> None:
         assert statement.keyword_span.start == statement.span.start
         assert statement.body.span.start >= statement.keyword_span.end
         end = statement.span.end
+
+
+@settings(max_examples=300, deadline=None)
+@given(mutations())
+def test_keywords_and_flags_stand_where_their_spans_say(text: str) -> None:
+    try:
+        dockerfile = read(Source("Dockerfile", text))
+    except DockerfileError:
+        return
+    for statement in dockerfile.statements:
+        written = statement.keyword_span.text.upper()
+        assert (written[0], written[-1]) == (statement.keyword[0], statement.keyword[-1])
+        for flag in statement.flags:
+            stood = flag.value and [flag.value.source.text[flag.value.offset(i)] for i in range(len(flag.value.value))]
+            assert stood is None or "".join(stood) == flag.value.value
+            assert flag.span.text.startswith(("--", statement.escape))
