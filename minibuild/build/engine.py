@@ -37,7 +37,7 @@ from minibuild.events import Progress
 from minibuild.instructions.effects import FromContext, FromImage, FromStage, Origin, RunCommand
 from minibuild.layers.entry import Change
 from minibuild.layers.tree import Tree
-from minibuild.oci import Image
+from minibuild.oci import Image, Platform
 from minibuild.plan import Stage, Step, plan
 from minibuild.plan.reading import read
 from minibuild.plan.steps import stages_copied_from
@@ -164,12 +164,18 @@ class Engine:
                 self.stages.close()
 
     def _finished(self, index: int, image: Image) -> Target:
-        """A target under its names, with the labels that results get."""
+        """A target under its names, with the labels that results get, and for the platform asked for."""
+        config = image.config
         if self.plan.labels:
-            labels = {**image.config.config.labels, **self.plan.labels}
-            config = replace(image.config.config, labels=MappingProxyType(labels))
-            image = Image.compose(replace(image.config, config=config), image.layers)
-            self.store.put_image(image)
+            labels = MappingProxyType({**config.config.labels, **self.plan.labels})
+            config = replace(config, config=replace(config.config, labels=labels))
+        if self.request.platform != Platform.of_this_machine():
+            # Whatever its FROM is for: that is how images of data alone are made on one platform for all.
+            config = replace(config, platform=self.request.platform)
+        if config != image.config:
+            image = Image.compose(config, image.layers)
+        image = image.annotated(self.request.annotations)
+        self.store.put_image(image)
         self.store.images.keep(image)
         stage = self.plan.stages[index]
         tags = [tag for word, tag in self.request.stage_tags if word.lower() in (stage.name, str(index))]

@@ -25,7 +25,7 @@ class BuildRequest:
     proxies are taken from it. ``named_contexts`` maps names to ``docker-archive:PATH``, ``oci-layout://PATH`` or
     ``docker-image://REFERENCE``. ``no_cache_stages`` are stage names or numbers. ``pull`` asks the registry even for
     bases the store has. ``runtime`` and ``snapshotter``: "" is the first that works. ``mirrors`` are ``registry=URL``
-    words. ``source_date_epoch``: seconds, for all times the build itself makes up; None is now. ``surroundings`` are
+    words. ``annotations`` are said in the manifests of all targets. ``source_date_epoch``: seconds, for all times the build itself makes up; None is now. ``surroundings`` are
     what all RUNs have around them.
     """
 
@@ -48,6 +48,7 @@ class BuildRequest:
     surroundings: Surroundings = field(default_factory=Surroundings)
     stage_tags: tuple[tuple[str, Reference], ...] = ()
     all_stages: bool = False
+    annotations: Mapping[str, str] = field(default_factory=lambda: _NONE)
 
     def options(self) -> Options:
         """What of it a plan depends on."""

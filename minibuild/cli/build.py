@@ -11,6 +11,7 @@ from pathlib import Path
 
 from minibuild.build.request import BuildRequest, BuildResult, Target
 from minibuild.cli import COMMANDS
+from minibuild.cli.annotations import annotations_of
 from minibuild.cli.build_options import build_parser
 from minibuild.cli.display import choose
 from minibuild.cli.options import check_machinery, mirrors_of, platform_of
@@ -92,12 +93,14 @@ def asked_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> B
     """What of a request its steps depend on, which ``plan`` and ``--call`` ask for too."""
     epoch = environment.get("SOURCE_DATE_EPOCH")
     given = {**configured_proxies(environment), **({"SOURCE_DATE_EPOCH": epoch} if epoch else {})}
+    platform = platform_of(arguments, environment)
     return BuildRequest(
         context=_context(arguments.operands[0] if arguments.operands else "."),
         dockerfile=arguments.file,
         build_arguments={**given, **arguments.build_arg},
         environment=environment,
         labels=arguments.label,
+        annotations=annotations_of(arguments.annotation, platform),
         target=",".join(arguments.target),
         platform=platform_of(arguments, environment),
         all_stages=arguments.all_stages,

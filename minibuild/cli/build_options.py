@@ -17,7 +17,6 @@ REFUSED: Mapping[str, str] = {
     "--cache-from": _LOCAL_CACHE,
     "--cache-to": _LOCAL_CACHE,
     "--attest": "leave it out",
-    "--annotation": "LABEL or --label put words on the image",
     "--policy": "leave it out",
     "--cgroup-parent": _LIMITS,
     "--resource": _LIMITS,
@@ -87,6 +86,8 @@ def add_input(parser: Parser, environment: Mapping[str, str]) -> None:
     add("--all-stages", action="store_true", help="build the stages too that no target needs")
     add_platform(add, "what to build for")
     add("--label", action=Pairs, metavar="KEY=VALUE", help="label of the result; repeatable")
+    words = "what its manifest says besides; repeatable"
+    add("--annotation", action="append", default=[], metavar="KEY=VALUE", help=words)
 
 
 def _add_result(parser: Parser) -> None:

@@ -148,7 +148,21 @@ class Image:
         composed = Image.compose(self.config, layers)
         manifest = json.loads(composed.raw_manifest)
         manifest["config"] = Descriptor(MediaType.CONFIG, self.id, len(self.raw_config)).encode()
-        return replace(composed, config=self.config, raw_config=self.raw_config, raw_manifest=encode_json(manifest))
+        repacked = replace(composed, config=self.config, raw_config=self.raw_config, raw_manifest=encode_json(manifest))
+        return repacked.annotated(self.annotations)
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """What the manifest says of the image besides its configuration."""
+        return _texts("annotations", json.loads(self.raw_manifest).get("annotations") or {})
+
+    def annotated(self, annotations: Mapping[str, str]) -> Image:
+        """The image with more said of it, or otherwise; the configuration, and so the ID, stays."""
+        if not annotations:
+            return self
+        manifest = json.loads(self.raw_manifest)
+        manifest["annotations"] = {**self.annotations, **annotations}
+        return replace(self, raw_manifest=encode_json(manifest))
 
     @classmethod
     def scratch(cls, platform: Platform) -> Image:
