@@ -22,11 +22,11 @@ class BuildRequest:
     ``target`` are stages' names or numbers, parted by commas, "" for the last stage; ``tags`` name the last of them,
     ``stage_tags`` any, each by its name or number. ``all_stages`` builds those too that no target needs.
     ``context`` and ``dockerfile`` are words that ``inputs.open_inputs`` understands. ``environment`` is the caller's:
-    proxies are taken from it. ``named_contexts`` maps names to ``docker-archive:PATH``, ``oci-layout://PATH`` or
-    ``docker-image://REFERENCE``. ``no_cache_stages`` are stage names or numbers. ``pull`` asks the registry even for
-    bases the store has. ``runtime`` and ``snapshotter``: "" is the first that works. ``mirrors`` are ``registry=URL``
-    words. ``annotations`` are said in the manifests of all targets. ``source_date_epoch``: seconds, for all times the build itself makes up; None is now. ``surroundings`` are
-    what all RUNs have around them.
+    proxies are taken from it. ``named_contexts`` maps names to places of files, ``docker-archive:PATH``,
+    ``oci-layout://PATH`` or ``docker-image://REFERENCE``. ``no_cache_stages`` are stage names or numbers. ``pull`` asks
+    the registry even for bases the store has. ``runtime`` and ``snapshotter``: "" is the first that works. ``mirrors``
+    are ``registry=URL`` words. ``annotations`` are said in the manifests of all targets. ``source_date_epoch``:
+    seconds, for all times the build itself makes up; None is now. ``surroundings`` are what all RUNs have around them.
     """
 
     context: str
