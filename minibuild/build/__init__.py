@@ -4,7 +4,7 @@
 ``--build-context``, both by ``places``; ``context``, ``matching`` and ``bases`` are where files and images come from;
 ``selecting`` finds what is copied, with ``filtering`` by patterns and ``fetching`` by URLs; ``copying`` and
 ``running`` perform an effect, ``accounts`` looks users up for both; ``rootfs`` mounts a tree when a RUN needs one,
-``committing`` writes layers in the background;
-``lookup`` finds steps in the cache, ``predicting`` does so before a build and ``explaining`` says why not; ``epoch`` works SOURCE_DATE_EPOCH out; ``journal`` tells what happens.
-May import every room but ``cli``.
+``committing`` writes layers in the background; ``lookup`` finds steps in the cache, ``predicting`` does
+so before a build and ``explaining`` says why not; ``epoch`` works SOURCE_DATE_EPOCH out; ``journal`` tells what
+happens. May import every room but ``cli``.
 """

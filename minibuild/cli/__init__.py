@@ -1,8 +1,8 @@
 """The command line: arguments → values, values → text. The only room that prints.
 
 ``main`` finds the command and renders what goes wrong; each command is one small module with ``parser()`` and
-``execute()``, imported only when it is asked for; ``display/`` shows a build's events, ``drawing/`` a plan. May import every room.
-A new command is one module and one line in ``COMMANDS``.
+``execute()``, imported only when it is asked for; ``display/`` shows a build's events, ``drawing/`` a plan. May import
+every room. A new command is one module and one line in ``COMMANDS``.
 """
 
 from __future__ import annotations
