@@ -9,6 +9,7 @@ import random
 import re
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from dockerfile_parse import DockerfileParser
@@ -233,6 +234,30 @@ def test_parsers_agree(seed: int) -> None:
     assert accepted > 1000
 
 
+FIXTURES = Path(__file__).parent.parent.parent / "fixtures"
+# What we mean to read otherwise: the file, and why.
+MEANT = {
+    "dockerfiles/error-carriage-returns-alone/Dockerfile": "it takes them for blanks, and all for one instruction",
+    "dockerfiles/error-nul-bytes/Dockerfile": "it takes them for characters, which no program can be given",
+}
+
+
+def fixture_texts() -> dict[str, str]:
+    """All Dockerfiles of the fixtures, by their paths."""
+    paths = (path for path in sorted(FIXTURES.rglob("Dockerfile*")) if not path.name.endswith(".dockerignore"))
+    return {
+        path.relative_to(FIXTURES).as_posix(): path.read_bytes().decode("utf-8", "surrogateescape")
+        for path in paths
+        if path.is_file()
+    }
+
+
+def test_all_fixtures_are_read_alike_but_those_that_are_meant_to_differ() -> None:
+    texts = {name: text for name, text in fixture_texts().items() if not is_read_differently(text)}
+    assert len(texts) > 300
+    assert {name for name, text in texts.items() if our_reading(text) != their_reading(text)} == set(MEANT)
+
+
 def structure(dockerfile: Dockerfile) -> list[tuple[str, int, int]]:
     return [(part.keyword, part.span.line - 1, part.span.last_line - 1) for part in dockerfile.statements]
 
@@ -265,3 +290,13 @@ def test_the_second_opinion_sees_the_same_instructions_on_the_same_lines() -> No
         assert ours == their_structure(text), text
         compared += 1
     assert compared > 1000
+
+
+def test_the_second_opinion_sees_the_same_lines_in_all_fixtures() -> None:
+    compared = 0
+    for name, text in fixture_texts().items():
+        if is_beyond_it(text) or has_a_lone_escape(text) or our_reading(text) == "refused":
+            continue
+        assert structure(parse(Source("Dockerfile", text))) == their_structure(text), name
+        compared += 1
+    assert compared > 150
