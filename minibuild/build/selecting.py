@@ -125,6 +125,8 @@ class _Selection:
         excluded = self.effect.excluded
         if entry.kind is Kind.DIRECTORY:
             below, passed = content_of(tree, entry, excluded)
+            if isinstance(tree, DirectoryContext) and tree.emptiness:
+                self.report(Finding("NoMatch", "nothing is copied", source.span, tree.emptiness))
             return [Selected(source, path, entry, below, tree, passed)]
         name = path.rpartition("/")[2]
         # BuildKit's documentation says so; BuildKit itself asks only for what is below a directory.

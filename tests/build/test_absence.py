@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from minibuild.build.inputs import Access, open_inputs
-from minibuild.errors import ContextError
+from minibuild.build.selecting import select
+from minibuild.errors import ContextError, Finding
+from minibuild.instructions.effects import CopyFiles, SourcePath
 from tests.build.test_engine import Bench, bench
 from tests.build.test_inputs import packed, tree
 
@@ -59,7 +61,24 @@ def test_a_path_of_a_tarball(path: str, hint: str) -> None:
         assert inputs.context.explain_absence(path) == hint
 
 
-def test_a_source_beside_a_dockerfile_that_came_alone(tmp_path: Path) -> None:
-    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY app.py /\n")
-    with (tmp_path / "Dockerfile").open("rb") as file, open_inputs("-", "", Access(stdin=file)) as inputs:
-        assert inputs.context.explain_absence("app.py").endswith("is a Dockerfile, so there are no files to copy")
+ALONE = "the context, standard input, is a Dockerfile, so there are no files to copy"
+
+
+def told_of(pattern: str) -> list[Finding]:
+    """What is told of a source beside a Dockerfile that came alone on standard input."""
+    told: list[Finding] = []
+    with open_inputs("-", "", Access(stdin=io.BytesIO(b"FROM scratch\n"))) as inputs:
+        context = inputs.context
+        effect = CopyFiles((SourcePath(pattern),), "/")
+        select(effect, context, explain_absence=context.explain_absence, report=told.append)
+    return told
+
+
+def test_a_source_beside_a_dockerfile_that_came_alone() -> None:
+    with pytest.raises(ContextError) as caught:
+        told_of("app.py")
+    assert caught.value.hint == ALONE
+
+
+def test_a_whole_context_beside_a_dockerfile_that_came_alone() -> None:
+    assert told_of("") == [Finding("NoMatch", "nothing is copied", None, ALONE)]
