@@ -101,7 +101,7 @@ def settle(root: Path) -> None:
             path = Path(directory, name)
             if not path.is_symlink():
                 relative = path.relative_to(root).as_posix()
-                path.chmod(MODES.get(relative, 0o755 if path.is_dir() else 0o644))
+                path.chmod(MODES.get(relative, 0o755 if path.stat().st_mode & 0o100 else 0o644))
             os.utime(path, (TIME, TIME), follow_symlinks=False)
 
 

@@ -68,9 +68,12 @@ Files = Mapping[str, Node]
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """``config`` and ``history`` (oldest first: the line, and whether it made no layer) as the image has them;
-    ``layers`` what each layer says, its whiteouts too; ``files`` the tree that they make."""
+    """``platform`` is ``OS/ARCHITECTURE[/VARIANT]``; ``config`` and ``history`` (oldest first: the line, and whether it
+    made no layer) as the image has them; ``layers`` what each layer says, its whiteouts too; ``files`` the tree that
+    they make.
+    """
 
+    platform: str
     config: Mapping[str, Any]
     author: str
     history: tuple[tuple[str, bool], ...]
@@ -99,6 +102,7 @@ class ArchiveReader:
         history = tuple((line.get("created_by", ""), line.get("empty_layer", False)) for line in config["history"])
         assert len(diff_ids) == sum(not is_empty for _, is_empty in history), history
         return BuiltImage(
+            "/".join(config[key] for key in ("os", "architecture", "variant") if config.get(key)),
             config["config"],
             config.get("author", ""),
             history,

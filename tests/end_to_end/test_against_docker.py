@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
 
 import pytest
 
@@ -19,12 +15,13 @@ from tests.differential import comparison
 from tests.differential.cases import CASES, Case
 from tests.differential.context import make_context
 from tests.differential.docker import BuildKit
-from tests.differential.images import ArchiveReader, BuiltImage
+from tests.differential.workshop import Workshop
 
 pytestmark = pytest.mark.e2e
 
 SUCCEEDING = [pytest.param(case, id=case.name) for case in CASES if not case.exit_code]
-FAILING = [pytest.param(case, id=case.name) for case in CASES if case.exit_code]
+FAILING = [pytest.param(case, id=case.name) for case in CASES if case.exit_code and not case.is_refused]
+REFUSED = [pytest.param(case, id=case.name) for case in CASES if case.is_refused]
 SAME_HISTORY = [pytest.param(case, id=case.name) for case in CASES if not case.exit_code and not case.is_only_here]
 BY_NAME = {case.name: case for case in CASES}
 # What a RUN can change, which snapshotters find out; what it sees and leaves, which is up to runtimes.
@@ -50,78 +47,6 @@ PROCESSES = (
 )
 
 
-@dataclass(frozen=True)
-class Build:
-    """A build that ended, and its image if it succeeded."""
-
-    process: subprocess.CompletedProcess[str]
-    built: BuiltImage | None
-
-    @property
-    def image(self) -> BuiltImage:
-        """The image; fails with what the builder said where there is none."""
-        assert self.built is not None, (
-            f"{self.process.args} ended with {self.process.returncode}\n{self.process.stderr}"
-        )
-        return self.built
-
-
-@dataclass
-class Workshop:
-    """Builds cases, each once with each builder."""
-
-    place: Path
-    minibuild: Minibuild
-    docker: BuildKit
-    reader: ArchiveReader = field(default_factory=ArchiveReader)
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2))
-    _pairs: dict[str, Future[tuple[Build, Build]]] = field(default_factory=dict)
-
-    def begin(self, cases: Iterable[Case]) -> None:
-        """Starts to build cases by both builders, two at a time."""
-        for case in cases:
-            if case.name not in self._pairs:
-                self._pairs[case.name] = self._pool.submit(self._both, case)
-
-    def both(self, case: Case) -> tuple[Build, Build]:
-        """Ours and Docker's."""
-        self.begin([case])
-        return self._pairs[case.name].result()
-
-    def ours_with(self, case: Case, *options: str) -> Build:
-        """A case built by minibuild once more, with options and in a store of their own."""
-        self.both(case)
-        return self._by_minibuild(case, *options)
-
-    def close(self) -> None:
-        """Builds no more."""
-        self._pool.shutdown(cancel_futures=True)
-
-    def _both(self, case: Case) -> tuple[Build, Build]:
-        case.lay_out(self.place / "shared", self.place / case.name)
-        return self._by_minibuild(case), self._by_docker(case)
-
-    def _by_minibuild(self, case: Case, *options: str) -> Build:
-        archive = self.place / f"{case.name}.ours.tar"
-        minibuild = replace(self.minibuild, root=self.place / "-".join(["store", *options]))
-        output = ["-t", case.tag, "-o", f"type=docker,dest={archive}", *case.arguments, *options]
-        done = minibuild("build", *output, self.place / case.name, timeout=120)
-        return Build(done, None if done.returncode else self._read(archive))
-
-    def _by_docker(self, case: Case) -> Build:
-        archive, context = self.place / f"{case.name}.dockers.tar", self.place / case.name
-        done = self.docker.build(context, context / case.docker_dockerfile, ["-t", case.tag, *case.arguments])
-        if done.returncode:
-            return Build(done, None)
-        self.docker.daemon.run("save", "-o", str(archive), case.tag)
-        return Build(done, self._read(archive))
-
-    def _read(self, archive: Path) -> BuiltImage:
-        [image] = self.reader.read(archive).values()
-        archive.unlink()
-        return image
-
-
 @pytest.fixture(scope="module")
 def workshop(
     request: pytest.FixtureRequest,
@@ -134,7 +59,7 @@ def workshop(
     place = tmp_path_factory.mktemp("differential")
     make_context(place / "shared")
     dockerd.run("load", "-i", str(busybox_base.archive))
-    workshop = Workshop(place, Minibuild(place).with_mirror(registry), BuildKit.of(dockerd))
+    workshop = Workshop(place, Minibuild(place).with_mirror(registry), BuildKit.of(dockerd), place / "shared")
     asked = [item.callspec.params["case"] for item in request.session.items if item.path == request.path]  # type: ignore[attr-defined]
     workshop.begin(case for case in asked if isinstance(case, Case))
     yield workshop
@@ -163,6 +88,13 @@ def test_the_history_is_the_one_that_docker_writes(workshop: Workshop, case: Cas
 def test_what_docker_refuses_fails_with_the_exit_code_of_its_kind(workshop: Workshop, case: Case) -> None:
     ours, dockers = workshop.both(case)
     assert dockers.process.returncode != 0
+    assert ours.process.returncode == case.exit_code, ours.process.stderr
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_only_minibuild_refuses_fails_with_the_exit_code_of_its_kind(workshop: Workshop, case: Case) -> None:
+    ours, dockers = workshop.both(case)
+    assert dockers.process.returncode == 0, dockers.process.stderr
     assert ours.process.returncode == case.exit_code, ours.process.stderr
 
 
