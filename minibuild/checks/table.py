@@ -46,6 +46,7 @@ CHECKS = (
     Check("MisplacedFlag", "flags stand before everything else", mistakes.misplaced_flags, "own"),
     Check("NearStageName", "an image isn't called nearly like a stage", found_on_the_way, "own"),
     Check("NoMatch", "a wildcard of COPY matches something", found_on_the_way, "own"),
+    Check("SecretInHistory", "no secret that a build is given stands in the image's history", found_on_the_way, "own"),
     Check("SecretInLayer", "no RUN leaves a secret that it was given in its layer", found_on_the_way, "own"),
     Check("SpecialFileInContext", "what is copied has no sockets, pipes, devices", found_on_the_way, "own"),
     Check("UnknownSyntax", "the syntax directive names docker/dockerfile", found_on_the_way, "own"),
