@@ -153,9 +153,9 @@ class _StageAhead:
         below = () if stands_alone(step) else self.layers
         if below is None:
             return ()
-        known = self.predictor.store.records.upon([layer.diff_id for layer in below])
-        effect = typed(keyed(step.effect))
-        return () if any(record.parts.get("effect") == effect for record in known) else (NEVER_DONE,)
+        diff_ids = [layer.diff_id for layer in below]
+        was_done = self.predictor.store.records.has_effect(typed(keyed(step.effect)), diff_ids)
+        return () if was_done else (NEVER_DONE,)
 
     def give_up(self, step: Step, obstacle: str, *, is_new: bool = False) -> None:
         """Goes on upon what nobody knows; ``is_new``: nothing was ever put upon it."""
@@ -205,7 +205,7 @@ class Predictor:
         return Forecast(self._predictions, built, self._left_open(built))
 
     def _left_open(self, built: frozenset[int]) -> frozenset[int]:
-        """The stages that are built if a step misses of which that isn't known."""
+        """The stages that are built if a step misses of which that isn't known, or one succeeds that seems to fail."""
         todo, found = sorted(built), set(built)
         while todo:
             stage = self.plan.stages[todo.pop()]
@@ -219,7 +219,7 @@ class Predictor:
 
     def _is_open(self, stage: Stage, step: Step) -> bool:
         prediction = self._predictions.get((stage.index, step.number))
-        return prediction is not None and prediction.outcome == "perhaps"
+        return prediction is not None and prediction.outcome in ("perhaps", "fails")
 
     def expect_misses(self, stage: Stage, step: Step) -> None:
         """As the build begins the stages that this step and the later ones copy from, where this one misses."""

@@ -42,9 +42,10 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         raise UsageError(f"--format knows no {arguments.format!r}", hint=hint)
     request = asked_of(arguments, session.environment)
     from minibuild.build.predicting import predict
+    from minibuild.checks.credentials import masked
     from minibuild.store.reading import StoreToRead
 
     with StoreToRead.at(session.root) as store, interruptible() as cancellation:
         plan, forecast = predict(request, store, cancellation)
-    session.output.write(draw(arguments.format, plan, forecast))
+    session.output.write(masked(draw(arguments.format, plan, forecast)))
     return 0

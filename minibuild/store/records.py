@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from minibuild.errors import UnavailableError
 from minibuild.oci import Descriptor, Digest, Layer
 from minibuild.oci.digest import chain_id
-from minibuild.store.blobs import Blobs
 from minibuild.store.locks import locked
 
 if TYPE_CHECKING:
@@ -60,11 +59,13 @@ class Record:
 
 
 class Records:
-    """The records of a store; threads may share it, and processes the file."""
+    """The records of a store; threads may share it, and processes the file. ``holds`` tells whether a layer is to be
+    had.
+    """
 
-    def __init__(self, path: Path, blobs: Blobs, lock: Path) -> None:
+    def __init__(self, path: Path, holds: Callable[[Descriptor], bool], lock: Path) -> None:
         self._path = path
-        self._blobs = blobs
+        self._holds = holds
         self._lock = lock
         self._mutex = threading.Lock()
         self._connection: sqlite3.Connection | None = None
@@ -90,13 +91,15 @@ class Records:
         query = "SELECT 1 FROM records WHERE parent = ? LIMIT 1"
         return bool(self._run(lambda database: database.execute(query, (_parent(parent_diff_ids),)).fetchall()))
 
-    def upon(self, parent_diff_ids: Sequence[Digest]) -> tuple[Record, ...]:
-        """All that was ever put upon a parent, oldest first, whole or not."""
-        query = f"SELECT {_COLUMNS} FROM records WHERE parent = ? ORDER BY rowid"
-        values = (_parent(parent_diff_ids),)
-        return tuple(map(_record, self._run(lambda database: database.execute(query, values).fetchall())))
+    def has_effect(self, effect: Mapping[str, Any], parent_diff_ids: Sequence[Digest]) -> bool:
+        """There is a record of an effect upon a parent, whatever its inputs were. ``effect`` is as parts have it."""
+        # Parts may be of megabytes, so they aren't parsed: sorted keys have the effect come first.
+        begin = json.dumps({"effect": effect}, sort_keys=True)[:-1] + ","
+        query = "SELECT 1 FROM records WHERE parent = ? AND substr(parts, 1, ?) = ? LIMIT 1"
+        values = (_parent(parent_diff_ids), len(begin), begin)
+        return bool(self._run(lambda database: database.execute(query, values).fetchall()))
 
-    def latest(self, place: str, most: int = 16) -> tuple[Record, ...]:
+    def latest(self, place: str, most: int = 8) -> tuple[Record, ...]:
         """The newest records of a place, whole or not, newest first: what a miss is compared with."""
         query = f"SELECT {_COLUMNS} FROM records WHERE place = ? ORDER BY rowid DESC LIMIT ?"
         return tuple(map(_record, self._run(lambda database: database.execute(query, (place, most)).fetchall())))
@@ -139,7 +142,7 @@ class Records:
             self._connection = None
 
     def _is_whole(self, record: Record) -> bool:
-        return record.layer is None or self._blobs.has(record.layer.descriptor)
+        return record.layer is None or self._holds(record.layer.descriptor)
 
     def _run(self, work: Callable[[sqlite3.Connection], list[Row]]) -> list[Row]:
         import sqlite3

@@ -135,3 +135,11 @@ def test_an_error_of_the_dockerfile_is_that_of_a_build(shell: Shell, place: Path
     (place / "Dockerfile").write_text("FROM scratch\nCPY f /\n")
     planned, built = shell("plan", str(place)), shell("build", str(place))
     assert (planned.status, planned.err) == (built.status, built.err)
+
+
+@pytest.mark.parametrize("form", ["text", "json", "dot", "svg"])
+def test_a_token_is_not_repeated(shell: Shell, place: Path, form: str) -> None:
+    token = "ghp_" + "a1B2" * 9
+    (place / "Dockerfile").write_text(f"FROM scratch\nENV GITHUB_TOKEN={token}\n")
+    out = shell("plan", f"--format={form}", str(place)).out
+    assert (token in out, "GITHUB_TOKEN" in out) == (False, True)

@@ -64,6 +64,14 @@ def test_the_latest_records_of_a_place_are_told_whatever_their_keys(store: Store
     assert store.records.latest("elsewhere") == ()
 
 
+def test_an_effect_that_was_done_upon_a_parent_is_told_whatever_it_was_done_to(store: Store) -> None:
+    store.records.put(record(store))
+    assert store.records.has_effect({"command": ["make"]}, PARENT)
+    assert not store.records.has_effect({"command": ["make"]}, ())
+    assert not store.records.has_effect({"command": ["make", "all"]}, PARENT)
+    assert not store.records.has_effect({}, PARENT)
+
+
 def test_a_vanished_layer_is_a_miss(store: Store) -> None:
     kept = record(store)
     store.records.put(kept)
