@@ -41,6 +41,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     check_machinery(arguments)
     outputs = outputs_of(arguments)
     check_outputs(outputs, quiet=arguments.quiet, terminal=session.output.isatty())
+    _check_files(arguments)
     pushed: dict[int, Image] = {}
     for output in outputs:
         _check_target("--output …,target=", output.target, request.target)
@@ -184,6 +185,12 @@ def _check_target(option: str, stage: str, targets: str) -> None:
 
 def _listed(words: Sequence[str]) -> list[str]:
     return [part.strip() for word in words for part in word.split(",") if part.strip()]
+
+
+def _check_files(arguments: argparse.Namespace) -> None:
+    for option, file in (("--iidfile", arguments.iidfile), ("--metadata-file", arguments.metadata_file)):
+        if file and not Path(file).parent.is_dir():
+            raise UsageError(f"{option} {file}: there is no directory {Path(file).parent}", hint="make it first")
 
 
 def _write_files(arguments: argparse.Namespace, result: BuildResult) -> None:

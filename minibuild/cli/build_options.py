@@ -85,9 +85,14 @@ def add_input(parser: Parser, environment: Mapping[str, str]) -> None:
     add("--target", action="append", default=[], metavar="STAGE,…", help=words)
     add("--all-stages", action="store_true", help="build the stages too that no target needs")
     add_platform(add, "what to build for")
-    add("--label", action=Pairs, metavar="KEY=VALUE", help="label of the result; repeatable")
+    add("--label", action=Pairs, missing=_empty, metavar="KEY=VALUE", help="label of the result; repeatable")
     words = "what its manifest says besides; repeatable"
     add("--annotation", action="append", default=[], metavar="KEY=VALUE", help=words)
+
+
+def _empty(_key: str) -> str:
+    """What docker takes for the value of a label that has none."""
+    return ""
 
 
 def _add_result(parser: Parser) -> None:

@@ -152,7 +152,7 @@ class Noted(argparse.Action):
 class Pairs(argparse.Action):
     """``--label key=value``, repeatable, the last of a key winning; ``--build-arg KEY`` asks ``missing`` for its value.
 
-    ``missing`` answers the value of a bare key, or None to leave it out; without it a bare key has the value "".
+    ``missing`` answers the value of a bare key, or None to leave it out; without it no key may be bare.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class Pairs(argparse.Action):
 
     def __call__(self, _parser: object, namespace: Any, values: Any, option: str | None = None) -> None:
         key, equals, value = str(values).partition("=")
-        if not key:
+        if not key or not (equals or self.missing):
             raise UsageError(f"{option} wants {self.metavar}, got {values!r}")
         found = value if equals or self.missing is None else self.missing(key)
         known = getattr(namespace, self.dest)

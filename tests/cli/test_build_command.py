@@ -263,3 +263,14 @@ def test_all_stages_builds_what_no_target_needs(minibuild: Minibuild, several: P
     done = minibuild("build", "--target=one", "--all-stages", str(several))
     assert done.returncode == 4
     assert "missing" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--iidfile", "--metadata-file"])
+def test_a_file_to_write_whose_directory_is_missing_is_refused_before_anything_is_built(
+    option: str, minibuild: Minibuild, several: Path
+) -> None:
+    done = minibuild("build", option, "absent/file", ".", cwd=several)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        2,
+        [f"error: {option} absent/file: there is no directory absent", "hint: make it first"],
+    )

@@ -123,6 +123,7 @@ REFUSED = {
     "-t": ("-t wants a value: [STAGE=]NAME[:TAG]", "see minibuild build --help"),
     "a b": ("build wants [CONTEXT], got 'a' 'b'", "see minibuild build --help"),
     "--pull=perhaps": ("--pull wants true or false, got 'perhaps'", ""),
+    "--build-context assets": ("--build-context wants NAME=PLACE, got 'assets'", ""),
     "--build-arg =x": ("--build-arg wants KEY[=VALUE], got '=x'", ""),
     "-t Upper": ("'Upper' is no image reference", "repositories are lower case: upper"),
     "--platform a,b": (

@@ -79,10 +79,10 @@ def test_a_reader_that_stops_reading_is_no_error(minibuild: Minibuild) -> None:
 
 def test_an_unexpected_error_takes_one_line_and_debug_shows_the_traceback(minibuild: Minibuild, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
-    words = ("build", tmp_path, "--iidfile", tmp_path / "absent" / "file")
+    words = ("build", tmp_path, "--iidfile", tmp_path)
     short = minibuild(*words)
     assert short.returncode == 1
-    assert short.stderr.splitlines()[-1] == f"error: {tmp_path}/absent/file: No such file or directory"
+    assert short.stderr.splitlines()[-1] == f"error: {tmp_path}: Is a directory"
     assert "Traceback" not in short.stderr
     assert "Traceback" in minibuild(*words, "--debug").stderr
 
