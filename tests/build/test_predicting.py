@@ -183,4 +183,14 @@ def test_nothing_is_made_where_no_store_is(bench: Bench) -> None:
 def test_a_stage_that_is_built_only_if_an_open_step_misses_is_left_open(bench: Bench) -> None:
     text = "FROM scratch AS a\nCOPY f /f\nFROM scratch AS b\nFROM nowhere\nCOPY --from=a / /\nCOPY --from=b / /\n"
     _, forecast = bench.predict(text, mirrors=("docker.io=http://127.0.0.1:9",))
-    assert (forecast.built, forecast.open) == ({2}, {0, 1})
+    assert (forecast.built, forecast.open) == (frozenset({2}), frozenset({0, 1}))
+
+
+def test_files_of_a_named_context_are_looked_at_as_the_build_does(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others" / "o").write_text("1")
+    text, wishes = "FROM scratch\nCOPY --from=others o /o\n", {"named_contexts": {"others": str(tmp_path / "others")}}
+    bench.build(text, **wishes)
+    assert of_line(*bench.predict(text, **wishes), 2).outcome == "cached"
+    (tmp_path / "others" / "o").write_text("2")
+    assert of_line(*bench.predict(text, **wishes), 2).reasons == ("o changed",)
