@@ -70,8 +70,13 @@ def check_machinery(arguments: argparse.Namespace) -> None:
 
 
 def mirrors_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The ``registry=URL`` words, those of the command line first."""
-    return (*arguments.registry_mirror, *environment.get("MINIBUILD_REGISTRY_MIRROR", "").split())
+    """The ``registry=URL`` words, those of the command line first; raises UsageError with one that can't be."""
+    words = (*arguments.registry_mirror, *environment.get("MINIBUILD_REGISTRY_MIRROR", "").split())
+    if words:
+        from minibuild.registry.endpoints import parse_mirrors
+
+        parse_mirrors(words)
+    return words
 
 
 def _check(option: str, name: str, known: list[str]) -> None:

@@ -94,10 +94,10 @@ ENVIRONMENTS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str], str, object
         Platform("linux", "s390x"),
     ),
     "mirrors follow those of the command line": (
-        ("--registry-mirror", "a=http://1"),
-        {"MINIBUILD_REGISTRY_MIRROR": " b=http://2  c=http://3 "},
+        ("--registry-mirror", "a.io=http://1"),
+        {"MINIBUILD_REGISTRY_MIRROR": " b.io=http://2  c.io=http://3 "},
         "mirrors",
-        ("a=http://1", "b=http://2", "c=http://3"),
+        ("a.io=http://1", "b.io=http://2", "c.io=http://3"),
     ),
     "the epoch is an argument": ((), {"SOURCE_DATE_EPOCH": "7"}, "build_arguments", {"SOURCE_DATE_EPOCH": "7"}),
     "an argument beats the environment's epoch": (
@@ -123,6 +123,10 @@ REFUSED = {
     "-t": ("-t wants a value: [STAGE=]NAME[:TAG]", "see minibuild build --help"),
     "a b": ("build wants [CONTEXT], got 'a' 'b'", "see minibuild build --help"),
     "--pull=perhaps": ("--pull wants true or false, got 'perhaps'", ""),
+    "--registry-mirror mirror.example": (
+        "the registry mirror 'mirror.example' has no '='",
+        "write REGISTRY=URL, such as docker.io=http://127.0.0.1:5000",
+    ),
     "--build-context assets": ("--build-context wants NAME=PLACE, got 'assets'", ""),
     "--build-arg =x": ("--build-arg wants KEY[=VALUE], got '=x'", ""),
     "-t Upper": ("'Upper' is no image reference", "repositories are lower case: upper"),
