@@ -15,21 +15,22 @@ OLDEST = (1, 5)
 
 _OFFICIAL = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?::(?P<tag>[^@]*))?(?:@.*)?")
 _VERSION = re.compile(r"(\d+)(?:[.-](\d+))?")
+_MODES = ", and an old one leaves the modes as they are"
 _SYNTAX = "begin the file with # syntax=docker/dockerfile:1"
 
 
-def _since(feature: str, version: str) -> Row:
-    return Row(feature, "refused", f"its Dockerfile frontend doesn't know it before {version}", _SYNTAX, version)
+def _since(feature: str, version: str, more: str = "") -> Row:
+    return Row(feature, "refused", f"its Dockerfile frontend doesn't know it before {version}{more}", _SYNTAX, version)
 
 
 ROWS = (
     _since("ADD --checksum", "1.6"),
-    _since("ADD --chmod with letters", "1.14"),
+    _since("ADD --chmod with letters", "1.14", _MODES),
     _since("ADD --exclude", "1.19"),
     _since("ADD --keep-git-dir", "1.1"),
     _since("ADD --link", "1.4"),
     _since("ADD --unpack", "1.17"),
-    _since("COPY --chmod with letters", "1.14"),
+    _since("COPY --chmod with letters", "1.14", _MODES),
     _since("COPY --exclude", "1.19"),
     _since("COPY --link", "1.4"),
     _since("COPY --parents", "1.20"),

@@ -103,12 +103,6 @@ def _arguments_over_environment(subject: Subject) -> Iterator[Span]:
                     yield name.span
 
 
-def _several_arguments(subject: Subject) -> Iterator[Span]:
-    for statement in _statements(subject, "ARG"):
-        if len(names := split_declarations(statement.body, statement.escape)) > 1:
-            yield names[1][0].span
-
-
 def _platform_arguments(subject: Subject) -> Iterator[Span]:
     for statement in _statements(subject, "ARG"):
         for name, default in split_declarations(statement.body, statement.escape):
@@ -122,12 +116,13 @@ def _platforms_by_variables(subject: Subject) -> Iterator[Span]:
             yield head.platform.span
 
 
-def _changes_below_volumes(subject: Subject) -> Iterator[Span]:
+def _commands_below_volumes(subject: Subject) -> Iterator[Span]:
     for step in _own_steps(subject):
-        if isinstance(step.effect, CopyFiles):
-            destination = step.effect.destination.rstrip("/")
-            if any(f"{destination}/".startswith(f"{each.rstrip('/')}/") for each in step.before.config.volumes):
-                yield step.statement.keyword_span
+        if step.statement.keyword == "RUN":
+            for volume in step.before.config.volumes:
+                named = re.search(rf"(?<![\w./-]){re.escape(volume.rstrip('/'))}(?![\w.-])", step.statement.body.value)
+                if named:
+                    yield step.statement.body.slice(named.start(), named.end()).span
 
 
 def _directories_of_users(subject: Subject) -> Iterator[Span]:
@@ -186,9 +181,9 @@ FEATURES: Mapping[str, Find] = MappingProxyType(
         "RUN --mount=type=tmpfs": partial(_mounts, "tmpfs", ""),
         "RUN --network": partial(_has_flag, "RUN", "network"),
         "RUN --security": partial(_has_flag, "RUN", "security"),
+        "RUN below a VOLUME": _commands_below_volumes,
         "SHELL": partial(_keywords, "SHELL"),
         "WORKDIR under USER": _directories_of_users,
-        "a change below a VOLUME": _changes_below_volumes,
         "a shell form of CMD or ENTRYPOINT under SHELL": _shell_forms_under_shell,
         "a stage that the target doesn't need": _idle_stages,
         "a variable of the platform": _platform_arguments,
@@ -197,6 +192,5 @@ FEATURES: Mapping[str, Find] = MappingProxyType(
         "parameters in ${variable-word}": partial(_modifiers, "- + ?"),
         "patterns in ${variable#pattern}": partial(_modifiers, "# %"),
         "replacing in ${variable/pattern/text}": partial(_modifiers, "/"),
-        "several ARGs on a line": _several_arguments,
     }
 )

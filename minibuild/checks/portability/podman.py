@@ -1,4 +1,6 @@
-"""podman and buildah, and their parser imagebuilder. Sources: their code, and what Debian 12's podman 4.3 did."""
+"""podman and buildah, and their parser imagebuilder. Sources: their code, and what Debian 12's podman 4.3
+did (``tests/end_to_end/test_portability.py``).
+"""
 
 from __future__ import annotations
 
