@@ -29,7 +29,9 @@ def window_on(ignore: IgnoreFile, context: DirectoryContext | None = None) -> Wi
         if context is None:
             return Files()
         entries = list(islice(context.walk(""), _MOST_ENTRIES + 1))
-        sizes = {entry.path: entry.size for entry in entries if entry.kind in (Kind.FILE, Kind.HARDLINK)}
+        # A further name of a file is no more to copy.
+        sizes = {entry.path: entry.size for entry in entries if entry.kind is Kind.FILE}
+        sizes |= {entry.path: 0 for entry in entries if entry.kind is Kind.HARDLINK}
         return Files(sizes, is_all=len(entries) <= _MOST_ENTRIES)
 
     return Window(ignored_by, ignore.source.name, files)
