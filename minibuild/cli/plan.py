@@ -10,6 +10,7 @@ from minibuild.cli.build_options import add_input
 from minibuild.cli.drawing import FORMATS, draw
 from minibuild.cli.options import add_mirrors
 from minibuild.cli.parser import Parser
+from minibuild.cli.rendering import wants_colour
 from minibuild.cli.session import Session
 from minibuild.cli.signals import interruptible
 from minibuild.cli.surroundings import add_surroundings
@@ -47,5 +48,10 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
     with StoreToRead.at(session.root) as store, interruptible() as cancellation:
         plan, forecast = predict(request, store, cancellation)
-    session.output.write(masked(draw(arguments.format, plan, forecast)))
+    shown = masked(draw(arguments.format, plan, forecast))
+    if arguments.format == "text" and wants_colour(session.output, session.environment):
+        from minibuild.cli.drawing.text import paint
+
+        shown = paint(shown)
+    session.output.write(shown)
     return 0

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from minibuild.cli.drawing.text import paint
 from tests.cli.conftest import Shell
 from tests.store.test_reading import files_of
 
@@ -44,6 +45,12 @@ def test_text_shows_what_needs_what_and_what_becomes_of_each_step(shell: Shell, 
     if os.environ.get("MINIBUILD_UPDATE_GOLDEN") == "1":
         GOLDEN.write_text(shown)
     assert shown == GOLDEN.read_text()
+
+
+def test_a_terminal_shows_in_colour_what_becomes_of_steps() -> None:
+    text = "  runs     0123    2  RUN a\n           run it\n  perhaps          3  runs\n"
+    yellow, magenta = "\x1b[33mruns\x1b[0m", "\x1b[35mperhaps\x1b[0m"
+    assert paint(text) == f"  {yellow}     0123    2  RUN a\n           run it\n  {magenta}          3  runs\n"
 
 
 def test_nothing_is_written(shell: Shell, place: Path) -> None:

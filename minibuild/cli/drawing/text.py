@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from minibuild.build.predicting import Forecast
@@ -11,6 +12,9 @@ from minibuild.plan.graph import Arrow
 
 _WIDEST = 60
 _MARK = 9
+_HUES = {"cached": "\x1b[32m", "runs": "\x1b[33m", "perhaps": "\x1b[35m", "fails": "\x1b[31m"}
+_PLAIN = "\x1b[0m"
+_MARKS = re.compile(rf"^  ({'|'.join(_HUES)})\b", re.MULTILINE)
 _INDENT = " " * (_MARK + SHORT_KEY + 10)
 
 
@@ -31,6 +35,11 @@ def draw(plan: Plan, forecast: Forecast) -> str:
     if picture.warnings:
         lines += ["", f"{picture.warnings} warning{'s'[: picture.warnings - 1]}: see minibuild check"]
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def paint(text: str) -> str:
+    """The same with what becomes of steps in colour."""
+    return _MARKS.sub(lambda mark: f"  {_HUES[mark[1]]}{mark[1]}{_PLAIN}", text)
 
 
 def _tree(picture: Picture, index: int, indent: str, shown: set[int]) -> Iterator[str]:
