@@ -1,8 +1,10 @@
 """Warnings about a Dockerfile that builds: one check, one value, over its statements and its plan. Pure.
 
-A new check is a function that yields findings and a line in ``table``. ``# check=skip=Rule,…`` at the top of a file, or
-right above an instruction, silences rules there (``wishes``). What the context has is seen through a ``Window``. May
-import ``plan`` and what is below it only.
+A new check is a function that yields findings and a line in ``table`` (what a build tells of) or in ``advice`` (what
+``minibuild check`` alone tells of); what other builders do otherwise are rows of data in ``portability``. Each rule has
+golden cases in ``fixtures/checks``, one at least that it finds and a near miss. ``# check=skip=Rule,…`` at the top of a
+file, or right above an instruction, silences rules there (``wishes``). What the context has is seen through a
+``Window``. May import ``plan`` and what is below it only.
 """
 
 from __future__ import annotations

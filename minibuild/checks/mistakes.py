@@ -16,6 +16,7 @@ _ESCAPE_DIRECTIVE = re.compile(r"[ \t]*#[ \t]*escape[ \t]*=[ \t]*`[ \t\r]*", re.
 _WITHOUT_COMMENTS = frozenset(
     ("ADD", "ARG", "COPY", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR")
 )
+_FOREIGN_BYTE = re.compile("[\udc80-\udcff]")
 _FLAG = re.compile(r"--[a-z]+(?:-[a-z]+)*(?:=|$)")
 
 
@@ -61,6 +62,15 @@ def _flags_behind(statement: Statement, what: str) -> Iterator[Finding]:
         if _FLAG.match(word.value):
             message = f"{word} is no flag there, but {what}"
             yield Finding("MisplacedFlag", message, word.span, f"flags come first: {statement.keyword} {word} …")
+
+
+def other_encodings(subject: Subject) -> Iterator[Finding]:
+    """NotUtf8: a byte that isn't UTF-8 is kept for files and commands, and lost in the image's configuration."""
+    for statement in subject.dockerfile.statements:
+        if byte := _FOREIGN_BYTE.search(statement.body.value):
+            message = f"byte {ord(byte[0]) - 0xDC00:#04x} is not UTF-8, and a configuration keeps \ufffd in its place"
+            hint = "save the file as UTF-8, or: iconv -f LATIN1 -t UTF-8"
+            yield Finding("NotUtf8", message, statement.body.slice(*byte.span()).span, hint)
 
 
 def idle_flags(subject: Subject) -> Iterator[Finding]:

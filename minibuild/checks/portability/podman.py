@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from minibuild.checks.portability.rows import Row
 
-_OLDER = "older ones, such as Debian 12's 4.3, don't know it"
-_NO_LINK = "it changes nothing, and older ones, such as Debian 12's 4.3, refuse it"
+_OLDER = "versions like Debian 12's 4.3 don't know it"
+_NO_LINK = "it changes nothing, and versions like Debian 12's 4.3 refuse it"
 _OCI = "an image in OCI format has no place for it, and that is podman's default"
 _DOCKER = "build with --format docker"
 _PARAMETER = "its parser wants a colon before - and +"
@@ -20,7 +20,7 @@ ROWS = (
     Row(
         "ADD --link",
         "dropped",
-        "it changes nothing, and older ones, such as Debian 12's 4.3, refuse it",
+        "it changes nothing, and versions like Debian 12's 4.3 refuse it",
         "leave --link out",
     ),
     Row("ADD --unpack", "refused", _OLDER),
@@ -32,7 +32,7 @@ ROWS = (
     Row(
         "COPY --link",
         "dropped",
-        "it changes nothing, and older ones, such as Debian 12's 4.3, refuse it",
+        "it changes nothing, and versions like Debian 12's 4.3 refuse it",
         "leave --link out",
     ),
     Row("COPY --parents", "refused", _OLDER, "name each destination"),
@@ -44,7 +44,7 @@ ROWS = (
     Row(
         "SHELL",
         "dropped",
-        f"{_OCI}; with older ones RUN keeps to /bin/sh -c too",
+        f"{_OCI}; in versions like 4.3 even RUN keeps to /bin/sh -c",
         _DOCKER,
     ),
     Row(
@@ -53,7 +53,7 @@ ROWS = (
         "it is run by /bin/sh -c",
         "write the exec form, the shell in it",
     ),
-    Row("here-documents", "refused", "those before 4.8 don't know them", "copy a file from the context"),
+    Row("here-documents", "refused", "versions before 4.8 don't know them", "copy a file from the context"),
     Row("parameters in ${variable-word}", "refused", _PARAMETER, "write :- or :+, which ask for a value too"),
     Row("patterns in ${variable#pattern}", "refused", _OLDER, "say the part in an ARG"),
     Row("replacing in ${variable/pattern/text}", "refused", "its parser doesn't know it", "say the text in an ARG"),
