@@ -150,3 +150,20 @@ def test_a_token_is_not_repeated(shell: Shell, place: Path, form: str) -> None:
     (place / "Dockerfile").write_text(f"FROM scratch\nENV GITHUB_TOKEN={token}\n")
     out = shell("plan", f"--format={form}", str(place)).out
     assert (token in out, "GITHUB_TOKEN" in out) == (False, True)
+
+
+def test_no_arrow_of_a_drawing_runs_through_a_box(shell: Shell, place: Path) -> None:
+    froms = "".join(f"FROM s{number // 2} AS s{number + 1}\nCOPY f /{number}\n" for number in range(8))
+    copies = "".join(f"COPY --from=s{number} /f /{number}\n" for number in range(9))
+    (place / "Dockerfile").write_text(f"FROM scratch AS s0\nCOPY f /f\n{froms}FROM s8\n{copies}")
+    out = shell("plan", "--format=svg", str(place)).out
+    boxes = [
+        tuple(map(float, found))
+        for found in re.findall(r'<rect class="box[^"]*" x="(.+?)" y="(.+?)" width="(.+?)" height="(.+?)"', out)
+    ]
+    lanes = [tuple(map(float, found)) for found in re.findall(r" ([0-9.]+) ([0-9.]+)H([0-9.]+)C", out)]
+    assert len(lanes) > 3
+    assert len({y for _, y, _ in lanes}) == len(lanes)
+    for start, y, end in lanes:
+        crossed = [box for box in boxes if box[0] < end and start < box[0] + box[2] and box[1] <= y <= box[1] + box[3]]
+        assert crossed == []

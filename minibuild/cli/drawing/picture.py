@@ -79,7 +79,7 @@ class Picture:
         """What there is to see."""
         boxes = {index: _box(plan, plan.stages[index], forecast) for index in plan.order}
         found = arrows(plan)
-        names = ", ".join(plan.stages[index].title for index in plan.targets)
+        names = ", ".join(boxes[index].title for index in plan.targets)
         return cls(
             title=f"{names} for {plan.stages[plan.target].platform}",
             summary=_summary(forecast),

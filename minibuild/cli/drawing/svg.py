@@ -194,7 +194,10 @@ def _lanes(picture: Picture, places: Mapping[int, _Place]) -> dict[Arrow, float]
         between = picture.columns[depths[arrow.tail] + 1 : depths[arrow.head]]
         if between:
             bottom = max(places[index].bottom for column in between for index in column)
-            lanes[arrow] = bottom + _LANE * (1.5 + len(lanes))
+            lane = bottom + 1.5 * _LANE
+            while any(abs(lane - other) < _LANE for other in lanes.values()):
+                lane += _LANE / 2
+            lanes[arrow] = lane
     return lanes
 
 
