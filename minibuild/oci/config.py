@@ -7,6 +7,7 @@ Source: image-spec config.md, and moby's ``dockerspec`` for Healthcheck, Shell, 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from minibuild.oci.digest import Digest
 from minibuild.oci.platform import Platform
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_NO_CHARACTERS = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,15 @@ class ImageConfig:
 
 
 def encode_json(document: Any) -> bytes:
-    """JSON as this program writes it everywhere a digest is taken: the order given, no blanks, UTF-8."""
+    """JSON as this program writes it everywhere a digest is taken: the order given, no blanks, UTF-8.
+
+    A byte that isn't UTF-8 becomes U+FFFD, as in Go: nobody could read the document otherwise.
+    """
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-    return text.encode("utf-8", "surrogateescape")
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return _NO_CHARACTERS.sub("\ufffd", text).encode()
 
 
 def _present(items: Mapping[str, Any]) -> dict[str, Any]:

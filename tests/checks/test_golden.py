@@ -65,7 +65,7 @@ def checked(case: Path, context: Path) -> str:
             return Image.scratch(platform)
         return image(asked["bases"][name], platform)
 
-    source = Source("Dockerfile", (case / "Dockerfile").read_text())
+    source = Source("Dockerfile", (case / "Dockerfile").read_bytes().decode("utf-8", "surrogateescape"))
     arguments = asked.get("build_arguments", {})
     ignore = IgnoreFile.parse(Source(".dockerignore", asked["ignore"])) if "ignore" in asked else NOTHING_IGNORED
     options = Options(arguments, asked.get("target", ""), AMD64, build_platform=AMD64, all_stages=True)

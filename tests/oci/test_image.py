@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from minibuild.errors import ImageError
-from minibuild.oci import Descriptor, Digest, Image, ImageConfig, Platform
+from minibuild.oci import ContainerConfig, Descriptor, Digest, Image, ImageConfig, Platform
 
 BLOB = {"mediaType": "text/plain", "digest": Digest.of(b""), "size": 0}
 
@@ -50,3 +50,8 @@ def test_a_manifest_of_another_shape_is_refused(document: object) -> None:
     config = ImageConfig(Platform("linux", "amd64")).encode()
     with pytest.raises(ImageError):
         Image.parse(json.dumps(document).encode(), config)
+
+
+def test_a_byte_that_is_no_utf_8_becomes_a_replacement_character_lest_nobody_can_read_the_configuration() -> None:
+    config = ImageConfig(Platform("linux", "amd64"), ContainerConfig(environment=(("NAME", "caf\udce9"),)))
+    assert ImageConfig.parse(config.encode()).config.environment == (("NAME", "caf\ufffd"),)
