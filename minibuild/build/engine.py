@@ -187,8 +187,7 @@ class Engine:
     def _build_stage(self, index: int) -> StageResult:
         stage = self.plan.stages[index]
         base = self._base(stage)
-        name = stage.name or f"stage-{stage.index}"
-        state = StageBuild(self, stage, name, self._uses_cache(stage), base.image, list(base.layers), base.key)
+        state = StageBuild(self, stage, self._uses_cache(stage), base.image, list(base.layers), base.key)
         total = 1 + sum(step.effect is not None for step in stage.steps)
         for step in stage.steps:
             if self.stop:

@@ -76,7 +76,6 @@ class StageBuild:
 
     engine: Engine
     stage: Stage
-    name: str
     uses_cache: bool
     image: Image
     layers: list[ChainedLayer]
