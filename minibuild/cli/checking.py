@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from minibuild.cli.reports import FORMATS, Report
 from minibuild.cli.session import Session
-from minibuild.errors import DockerfileError, UsageError, did_you_mean
+from minibuild.errors import DockerfileError, MinibuildError, UsageError, did_you_mean
 from minibuild.oci import Image, Platform
 from minibuild.source import Span
 
@@ -65,7 +65,7 @@ def examined(request: CheckRequest, access: Access) -> Report:
 def _examined(request: CheckRequest, inputs: Inputs, checks: Iterable[Check]) -> Report:
     from minibuild.build.window import window_on
     from minibuild.checks import Subject, examine
-    from minibuild.plan import Options, plan, read
+    from minibuild.plan import Options, Plan, plan, read
 
     source, place = inputs.source, inputs.place
     unknown: set[str] = set()
@@ -83,12 +83,19 @@ def _examined(request: CheckRequest, inputs: Inputs, checks: Iterable[Check]) ->
     )
     try:
         dockerfile = read(source)
-        planned = plan(dockerfile, lookup, options)
-        window = window_on(inputs.context.ignore, inputs.context)
-        subject = Subject(dockerfile, planned, request.build_arguments, window, frozenset(unknown))
-        return Report(source, place, examine(subject, checks))
     except DockerfileError as error:
         return Report(source, place, errors=(error, *error.others))
+    errors: tuple[MinibuildError, ...] = ()
+    try:
+        planned = plan(dockerfile, lookup, options)
+    except DockerfileError as error:
+        planned, errors = Plan((), 0, (), dockerfile.findings), (error, *error.others)
+    window = window_on(inputs.context.ignore, inputs.context)
+    subject = Subject(dockerfile, planned, request.build_arguments, window, frozenset(unknown))
+    try:
+        return Report(source, place, examine(subject, checks), errors)
+    except DockerfileError as error:
+        return Report(source, place, errors=(error, *error.others, *errors))
 
 
 def _checks_of(tools: Iterable[str]) -> Iterator[Check]:

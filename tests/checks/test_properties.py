@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minibuild.checks import examine
+from minibuild.checks import Subject, examine
 from minibuild.checks.credentials import masked, tokens_in
 from minibuild.checks.shell import commands
 from minibuild.dockerfile.text import Text
 from minibuild.errors import DockerfileError
+from minibuild.plan import Plan, read
 from minibuild.source import Source
 from tests.checks.subjects import EVERY_CHECK, subject_of
 
@@ -58,6 +59,14 @@ def test_findings_point_into_the_file(text: str) -> None:
             assert finding.message and "\n" not in finding.message
             if finding.span is not None and finding.span.source is subject.dockerfile.source:
                 assert 0 <= finding.span.start <= finding.span.end <= len(finding.span.source.text)
+
+
+@settings(deadline=None)
+@given(TEXTS)
+def test_what_cannot_be_planned_can_be_checked(text: str) -> None:
+    with suppress(DockerfileError):
+        dockerfile = read(Source("Dockerfile", f"FROM a\n{text}"))
+        examine(Subject(dockerfile, Plan((), 0, ())), EVERY_CHECK)
 
 
 @given(st.text(alphabet="ab \\\n'\"`$(){};&|<>#=-", max_size=60))

@@ -87,3 +87,9 @@ def test_a_tool_or_a_format_that_there_is_none_of_is_refused(shell: Shell, tmp_p
     style = shell("check", "--format=sariff", str(tmp_path))
     assert (tool.status, tool.err) == (2, "error: a check knows no builder 'podmann'\nhint: did you mean podman?\n")
     assert (style.status, style.err) == (2, "error: a check has no format 'sariff'\nhint: did you mean sarif?\n")
+
+
+def test_what_needs_no_plan_is_told_beside_the_error(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM a AS B\nCOPY --from=b x /x\n")
+    done = shell("check", str(tmp_path))
+    assert ("(StageNameCasing)" in done.out, done.out.endswith("\n1 finding, 1 error\n")) == (True, True)
