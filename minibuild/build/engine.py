@@ -31,7 +31,7 @@ from minibuild.build.stage import StageBuild, StageResult
 from minibuild.build.surroundings import check_permissions
 from minibuild.build.threads import in_thread
 from minibuild.build.window import window_on
-from minibuild.checks import check, refuse_if_strict
+from minibuild.checks import check, heeding, refuse_if_strict
 from minibuild.errors import UsageError, did_you_mean
 from minibuild.events import Progress
 from minibuild.instructions.effects import FromContext, FromImage, FromStage, Origin, RunCommand
@@ -85,11 +85,14 @@ def _build_inputs(request: BuildRequest, inputs: Inputs, store: Store, access: A
         journal.warn(finding)
     refuse_if_strict(dockerfile, planned.findings, arguments)
     with open_contexts(request.named_contexts, planned, access) as bases.files:
-        return perform_as_root(perform, Work(request, planned, inputs.context, bases), store, journal, cancellation)
+        return perform_as_root(
+            perform, Work(request, dockerfile, planned, inputs.context, bases), store, journal, cancellation
+        )
 
 
 def perform(work: Work, store: Store, journal: Journal, cancellation: Cancellation) -> BuildResult:
     """Does the steps of a build that is planned."""
+    journal.heeds = heeding(work.dockerfile, work.request.build_arguments)
     committer = Committer(store)
     engine = Engine(work, store, journal, cancellation, committer)
     try:

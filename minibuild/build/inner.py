@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from minibuild.build.bases import Bases
     from minibuild.build.context import DirectoryContext
     from minibuild.build.request import BuildRequest, BuildResult
+    from minibuild.dockerfile.statements import Dockerfile
     from minibuild.plan import Plan
 
 
@@ -48,6 +49,7 @@ class Work:
     """
 
     request: BuildRequest
+    dockerfile: Dockerfile
     plan: Plan
     context: DirectoryContext
     bases: Bases

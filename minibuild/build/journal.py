@@ -19,10 +19,14 @@ Numbering: TypeAlias = tuple[int, tuple[Finding, ...]]
 
 
 class Journal:
-    """Writes events to one display, from any thread; ``numbering`` is that of a journal which this one goes on from."""
+    """Writes events to one display, from any thread; ``numbering`` is that of a journal which this one goes on from.
+
+    Findings that ``heeds`` doesn't want are not told.
+    """
 
     def __init__(self, progress: Progress, numbering: Numbering = (0, ())) -> None:
         self._progress = progress
+        self.heeds: Callable[[Finding], bool] = lambda _finding: True
         self._lock = threading.Lock()
         self._last_number, findings = numbering
         self._warned = list(findings)
@@ -61,7 +65,7 @@ class Journal:
 
     def warn(self, finding: Finding) -> None:
         """Shows a finding, once however often it is made."""
-        if finding not in self._warned:
+        if finding not in self._warned and self.heeds(finding):
             self._warned.append(finding)
             self.write(Warned(finding))
 

@@ -9,7 +9,7 @@ file, or right above an instruction, silences rules there (``wishes``). What the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -21,7 +21,18 @@ from minibuild.dockerfile.statements import Dockerfile
 from minibuild.errors import Finding
 from minibuild.plan.steps import Plan
 
-__all__ = ["CHECKS", "NO_CONTEXT", "Check", "Files", "Subject", "Window", "check", "examine", "refuse_if_strict"]
+__all__ = [
+    "CHECKS",
+    "NO_CONTEXT",
+    "Check",
+    "Files",
+    "Subject",
+    "Window",
+    "check",
+    "examine",
+    "heeding",
+    "refuse_if_strict",
+]
 
 
 def check(
@@ -55,6 +66,12 @@ def refuse_if_strict(
     error = violation(findings, Wishes.of(dockerfile, arguments))
     if error is not None:
         raise error
+
+
+def heeding(dockerfile: Dockerfile, arguments: Mapping[str, str]) -> Callable[[Finding], bool]:
+    """Answers of a finding that is made while building whether the file wants to hear of it."""
+    wishes = Wishes.of(dockerfile, arguments)
+    return lambda finding: any(without_skipped([finding], dockerfile, wishes))
 
 
 def _place(finding: Finding) -> tuple[bool, int]:

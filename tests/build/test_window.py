@@ -55,3 +55,15 @@ def test_a_strict_dockerfile_is_refused_for_its_findings_before_anything_is_buil
 def test_the_build_argument_stands_for_the_directive(tmp_path: Path) -> None:
     text = "# check=error=true\nFROM scratch\nCMD x\n"
     assert built(tmp_path, text, BUILDKIT_DOCKERFILE_CHECK="skip=StageNameCasing") == ["JSONArgsRecommended"]
+
+
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        ("FROM scratch\nCOPY *.x /\n", ["NoMatch"]),
+        ("# check=skip=NoMatch\nFROM scratch\nCOPY *.x /\n", []),
+        ("FROM scratch\n# check=skip=NoMatch\nCOPY *.x /\nCOPY *.y /\n", ["NoMatch"]),
+    ],
+)
+def test_what_is_found_only_while_building_can_be_skipped_too(tmp_path: Path, text: str, rules: list[str]) -> None:
+    assert built(tmp_path, text) == rules
