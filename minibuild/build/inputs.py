@@ -81,7 +81,7 @@ class _Opening:
 
     def context_of(self, found: Found) -> DirectoryContext:
         """The files as a context, seen through their ignore file if they have one."""
-        context = DirectoryContext(found.root, report=self.places.access.journal.warn, owners=found.owners)
+        context = found.context(self.places.access.journal.warn)
         if found.lone is not None:
             why = f"the context, {found.noun}, is a Dockerfile, so there are no files to copy"
             return replace(context, emptiness=why)

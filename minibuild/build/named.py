@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from minibuild.build.context import DirectoryContext
@@ -80,7 +81,5 @@ def _opened(places: Places, name: str, place: str) -> DirectoryContext:
         raise ContextError(f"--build-context {name}: {error.message}", hint=error.hint) from error
     if found.lone is not None:
         (found.root / _LONE).write_bytes(found.lone)
-    report = places.access.journal.warn
-    if found.noun:
-        return DirectoryContext(found.root, report=report, owners=found.owners)
-    return DirectoryContext(found.root, ignore_file(found.root), report)
+    context = found.context(places.access.journal.warn)
+    return context if found.noun else replace(context, ignore=ignore_file(found.root))

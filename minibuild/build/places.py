@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO
 
+from minibuild.build.context import DirectoryContext
 from minibuild.build.credentials import NO_CREDENTIALS, Credentials
 from minibuild.build.journal import Journal
 from minibuild.build.remote.tarball import Begun, unpack_context
-from minibuild.errors import ContextError, UsageError
+from minibuild.errors import ContextError, Finding, UsageError
 from minibuild.events import silent
 from minibuild.instructions.git_place import is_git, parse_place
+from minibuild.layers.entry import Kind
+from minibuild.layers.index import Index
 from minibuild.runtimes.base import Cancellation
 
 if TYPE_CHECKING:
@@ -57,13 +60,25 @@ class Access:
 class Found:
     """Files as they were found: a directory of the caller's own (``noun`` ""), or one filled with what was fetched,
     which errors call by the noun. ``lone`` is the content of the one file that came instead, None where none did;
-    ``owners`` are those that a tar names, as BuildKit keeps them.
+    ``index`` is what a tar said of its files.
     """
 
     root: Path
     noun: str = ""
     lone: bytes | None = None
-    owners: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    index: Index | None = None
+
+    def context(self, report: Callable[[Finding], None]) -> DirectoryContext:
+        """The files as a context, nothing left out. A tar's owners are kept, as BuildKit does; what its files hold has
+        been digested already.
+        """
+        entries = self.index.entries if self.index else ()
+        owners = {entry.path: (entry.uid, entry.gid) for entry in entries if entry.uid or entry.gid}
+        context = DirectoryContext(self.root, report=report, owners=owners)
+        for entry in entries:
+            if entry.kind is Kind.FILE:
+                context.learn(entry, entry.digest)
+        return context
 
 
 @dataclass(frozen=True)
@@ -164,7 +179,7 @@ class Places:
         if not begun.is_tar:
             return Found(root, noun, begun.read_all())
         with self.access.journal.activity(f"unpack {noun}"):
-            return Found(root, noun, owners=unpack_context(begun, root, noun))
+            return Found(root, noun, index=unpack_context(begun, root, noun))
 
     def _directory(self) -> Path:
         """A new, empty directory that is removed in the end."""

@@ -12,6 +12,7 @@ from minibuild.build.inputs import Access, open_inputs
 from minibuild.build.journal import Journal
 from minibuild.errors import ContextError, UsageError
 from minibuild.events import Event, Warned
+from minibuild.oci import Digest
 
 SCRATCH = "FROM scratch\n"
 
@@ -218,3 +219,11 @@ def test_an_absolute_dockerfile_is_this_machine_s_whatever_the_context(tmp_path:
 def test_names_of_a_tar_that_start_at_the_root_start_at_its_own() -> None:
     with open_inputs("-", "", on_stdin(packed(member("/etc/x"), member("a//b"), Dockerfile=SCRATCH))) as inputs:
         assert [entry.path for entry in inputs.context.walk("")] == ["Dockerfile", "a", "a/b", "etc", "etc/x"]
+
+
+def test_a_file_of_a_tar_is_digested_as_what_it_came_to_hold() -> None:
+    first, second = member("a", content=b"1"), member("b", tarfile.LNKTYPE, "a")
+    with open_inputs("-", "", on_stdin(packed(first, second, Dockerfile=SCRATCH, a="2"))) as inputs:
+        context = inputs.context
+        digests = {entry.path: context.digest(entry) for entry in context.walk("") if entry.path != "Dockerfile"}
+    assert digests == {"a": str(Digest.of(b"2")), "b": str(Digest.of(b"\0"))}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -44,8 +43,8 @@ class Begun:
         """Closes nothing: the stream is its owner's."""
 
 
-def unpack_context(stream: Begun, root: Path, noun: str) -> Mapping[str, tuple[int, int]]:
-    """Unpacks a tar into an empty directory, and never outside it; answers who is to own what isn't root's, by paths.
+def unpack_context(stream: Begun, root: Path, noun: str) -> Index:
+    """Unpacks a tar into an empty directory, and never outside it; answers what it says of its files.
 
     Raises ContextError, which calls the tar by the noun, for one that is damaged, grows out of all proportion, or has
     names that lead out, contradict one another, or mean a deletion: no layer could hold a file that is called so.
@@ -55,7 +54,7 @@ def unpack_context(stream: Begun, root: Path, noun: str) -> Mapping[str, tuple[i
     except ImageError as error:
         raise ContextError(f"{noun} can't be unpacked: {error.message}", hint=error.hint) from error
     _refuse_deletions(index, noun)
-    return {entry.path: (entry.uid, entry.gid) for entry in index.entries if entry.uid or entry.gid}
+    return index
 
 
 def _refuse_deletions(index: Index, noun: str) -> None:
