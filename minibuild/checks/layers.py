@@ -159,14 +159,16 @@ def _joined(group: Sequence[Step]) -> Finding:
 def doubled_layers(subject: Subject) -> Iterator[Finding]:
     """ChownDoublesLayer: a change of owner or mode after the COPY writes all files into a second layer."""
     for stage in subject.shipped():
-        steps = subject.own_steps(stage)
-        copies = [step for step in steps if step.statement.keyword in ("COPY", "ADD")]
-        for step in steps:
+        copies: list[tuple[Step, str]] = []
+        for step in subject.own_steps(stage):
+            if step.statement.keyword in ("COPY", "ADD"):
+                copies.append((step, step.before.absolute(expanded(step.before, words_of(step.statement).destination))))
             if step.statement.keyword != "RUN":
                 continue
             for command, flag, value, paths in _changes(step):
-                before = [each for each in copies if each.number < step.number and _is_touched(each, paths)]
-                before = [each for each in before if flag_of(each.statement, flag) is None]
+                # Where a path is only a part of what was copied, not much is doubled.
+                touched = [copy for copy, place in copies if any(_is_in(place, path) for path in paths)]
+                before = [copy for copy in touched if flag_of(copy.statement, flag) is None]
                 if before:
                     yield _doubled(command, before, flag, value)
 
@@ -185,12 +187,6 @@ def _changes(step: Step) -> Iterator[tuple[Command, str, str, tuple[str, ...]]]:
             if paths:
                 places = tuple(directory.absolute(expanded(directory, path.text)) for path in paths)
                 yield command, command.program, value[0].value, places
-
-
-def _is_touched(copy: Step, paths: tuple[str, ...]) -> bool:
-    """Whether all that a step copied stands in one of the paths: where it is a part of it, not much is doubled."""
-    destination = copy.before.absolute(expanded(copy.before, words_of(copy.statement).destination))
-    return any(_is_in(destination, path) for path in paths)
 
 
 def _is_in(path: str, directory: str) -> bool:
