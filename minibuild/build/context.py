@@ -102,10 +102,12 @@ class DirectoryContext:
     def open(self, entry: Entry) -> BinaryIO:
         """A regular file's content."""
         kept = self._kept.pop(entry.path, None)
-        if kept is None:
-            return _open(self._at(entry.path), entry.path)
-        self._room += len(kept)
-        return io.BytesIO(kept)
+        if kept is not None:
+            self._room += len(kept)
+            return io.BytesIO(kept)
+        if entry.size <= _SMALL:
+            return io.BytesIO(_read(self._at(entry.path), entry))
+        return _open(self._at(entry.path), entry.path)
 
     def learn(self, entry: Entry, digest: str) -> None:
         """Takes from who read a file what its digest is, so that it isn't read once more; raises ContextError where

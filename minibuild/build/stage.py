@@ -4,7 +4,7 @@ its own.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -255,7 +255,7 @@ class StageBuild:
             return self._composed(_metered(composition.changes(), activity))
 
     def _run(self, step: Step, effect: RunCommand, activity: Activity) -> ChainedLayer:
-        chain = secrets.token_hex(32)
+        chain = os.urandom(32).hex()
         changes = self.engine.run(step, effect, self.layers, chain, activity)
         return self.engine.committer.commit(chain, changes)
 
