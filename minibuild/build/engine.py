@@ -13,7 +13,7 @@ from minibuild.build import running
 from minibuild.build.accounts import accounts_in
 from minibuild.build.bases import Bases
 from minibuild.build.committing import ChainedLayer, Committer
-from minibuild.build.epoch import dated
+from minibuild.build.epoch import Sources, dated
 from minibuild.build.fetching import Fetcher
 from minibuild.build.inner import NeedsNamespace, Work, perform_as_root
 from minibuild.build.inputs import Access, Inputs, open_inputs
@@ -77,7 +77,7 @@ def _build_inputs(request: BuildRequest, inputs: Inputs, store: Store, access: A
     )
     dockerfile = read(inputs.source)
     fetcher = Fetcher(store, request.environment, cancellation, journal, access.credentials, dates_by_commit=True)
-    request = dated(request, dockerfile, inputs.context, fetcher)
+    request = dated(request, dockerfile, inputs.context, Sources(fetcher, access))
     arguments = request.build_arguments
     window = window_on(inputs.context.ignore)
     planned = check(dockerfile, plan(dockerfile, bases.lookup, request.options()), window, arguments)

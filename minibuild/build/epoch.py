@@ -1,20 +1,23 @@
 """SOURCE_DATE_EPOCH: the time that a build gives to all that it dates itself, known before anything is planned.
 
 It is said by ``--build-arg``, which the command line takes from the environment too, else by an ARG above the first
-FROM: seconds since 1970; ``context``, the newest file of the context; or the name of a stage that is ``FROM scratch``
-and one ADD of a URL or a repository, whose time it is then. Source: buildkit, docs/build-repro.md.
+FROM: seconds since 1970; ``context`` or the name of another context, whose newest file's time it is then; or the name
+of a stage that is ``FROM scratch`` and one ADD of a URL or a repository, whose time it is. Source: buildkit,
+docs/build-repro.md.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from minibuild.build.context import DirectoryContext
 from minibuild.build.fetching import Fetcher
 from minibuild.build.matching import FileTree
+from minibuild.build.named import name_of, open_context
+from minibuild.build.places import Access
 from minibuild.build.request import BuildRequest
 from minibuild.dockerfile.statements import Dockerfile
 from minibuild.errors import ContextError, DockerfileError, ImageError, UsageError, blame, did_you_mean
@@ -35,7 +38,15 @@ NAME = "SOURCE_DATE_EPOCH"
 _CONTEXT = "context"
 
 
-def dated(request: BuildRequest, dockerfile: Dockerfile, context: DirectoryContext, fetcher: Fetcher) -> BuildRequest:
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What has a time and isn't here: what stages ADD, and named contexts."""
+
+    fetcher: Fetcher
+    access: Access
+
+
+def dated(request: BuildRequest, dockerfile: Dockerfile, context: DirectoryContext, sources: Sources) -> BuildRequest:
     """The request with its time in seconds, which is what ARG sees of it too; as it was where nothing says a time.
 
     Raises UsageError or DockerfileError for what is no time, ContextError where what has it can't be fetched.
@@ -50,8 +61,11 @@ def dated(request: BuildRequest, dockerfile: Dockerfile, context: DirectoryConte
         seconds: int | None = int(said)
     elif said == _CONTEXT:
         seconds = newest(context.walk(""))
+    elif name_of(said) in map(name_of, request.named_contexts):
+        with open_context(request.named_contexts, said, sources.access) as named:
+            seconds = newest(named.walk(""))
     else:
-        seconds = _of_stage(dockerfile, sections, replace(options, target=said), fetcher)
+        seconds = _of_stage(dockerfile, sections, replace(options, target=said), sources.fetcher)
     arguments = MappingProxyType({**request.build_arguments, NAME: "" if seconds is None else str(seconds)})
     return replace(request, build_arguments=arguments, source_date_epoch=seconds)
 

@@ -57,6 +57,18 @@ def open_contexts(named: Mapping[str, str], plan: Plan, access: Access) -> Itera
         yield {name: _opened(opener, name, places[name]) for name in used if name in places}
 
 
+@contextmanager
+def open_context(named: Mapping[str, str], name: str, access: Access) -> Iterator[DirectoryContext]:
+    """The files of one context of that name; raises UsageError for an image, ContextError where it can't be had."""
+    places = {name_of(each): place for each, place in named.items()}
+    place = places[name_of(name)]
+    if is_image(place):
+        raise UsageError(f"--build-context {name} is an image, wanted files")
+    _check_there(name, place)
+    with ExitStack() as stack:
+        yield _opened(Places(access, stack), name, place)
+
+
 def _check_there(name: str, place: str) -> None:
     """Raises ContextError for what is neither on this machine nor elsewhere."""
     if place == STDIN or is_url(place) or is_git(place) or Path(place).exists():

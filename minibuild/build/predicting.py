@@ -11,9 +11,8 @@ from typing import Literal, TypeAlias
 
 from minibuild.build.accounts import accounts_of
 from minibuild.build.context import DirectoryContext
-from minibuild.build.epoch import dated
+from minibuild.build.epoch import Sources, dated
 from minibuild.build.explaining import NEVER_DONE, explain
-from minibuild.build.fetching import Fetcher
 from minibuild.build.glance import Glance, NothingFetched, NotKnown
 from minibuild.build.inputs import Access, open_inputs
 from minibuild.build.journal import Journal
@@ -76,7 +75,8 @@ def predict(request: BuildRequest, store: Store, cancellation: Cancellation) -> 
     access = replace(Access.of(request), journal=journal, cancellation=cancellation)
     with open_inputs(request.context, request.dockerfile, access) as inputs:
         dockerfile = read(inputs.source)
-        request = _dated(request, dockerfile, inputs.context, NothingFetched(store, {}, cancellation, journal))
+        fetcher = NothingFetched(store, {}, cancellation, journal)
+        request = _dated(request, dockerfile, inputs.context, Sources(fetcher, access))
         bases = Glance(
             store,
             journal,
@@ -92,9 +92,9 @@ def predict(request: BuildRequest, store: Store, cancellation: Cancellation) -> 
             return planned, Predictor(request, store, planned, inputs.context, bases).forecast()
 
 
-def _dated(request: BuildRequest, dockerfile: Dockerfile, context: DirectoryContext, fetcher: Fetcher) -> BuildRequest:
+def _dated(request: BuildRequest, dockerfile: Dockerfile, context: DirectoryContext, sources: Sources) -> BuildRequest:
     try:
-        return dated(request, dockerfile, context, fetcher)
+        return dated(request, dockerfile, context, sources)
     except NotKnown as obstacle:
         raise UsageError(f"SOURCE_DATE_EPOCH {obstacle}", hint="give it in seconds since 1970") from obstacle
 

@@ -43,6 +43,17 @@ def test_a_build_dates_itself_as_it_is_told_and_arg_sees_the_number(
     assert {line.created for line in config.history[-1:]} == {created}
 
 
+def test_a_build_may_be_as_old_as_another_context(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "f").touch()
+    os.utime(tmp_path / "src" / "f", (9, 9))
+    named = {"Src": str(tmp_path / "src"), "image": "docker-image://busybox"}
+    told = bench.build(TOLD, build_arguments={"SOURCE_DATE_EPOCH": "src"}, named_contexts=named).image.config
+    assert told.config.labels["epoch"] == "9"
+    with pytest.raises(UsageError, match="--build-context image is an image, wanted files"):
+        bench.build(TOLD, build_arguments={"SOURCE_DATE_EPOCH": "image"}, named_contexts=named)
+
+
 @pytest.mark.parametrize("arguments", [{}, {"SOURCE_DATE_EPOCH": ""}])
 def test_a_build_that_is_told_nothing_dates_itself_now(bench: Bench, arguments: dict[str, str]) -> None:
     config = bench.build(TOLD, build_arguments=arguments).image.config
