@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.accounts import let_in
+from tests.accounts import PlainUser, let_in
 from tests.command import Minibuild
 from tests.end_to_end.conftest import Project
+from tests.end_to_end.test_plain_user import sandboxed
 from tests.store.test_reading import files_of
 
 pytestmark = pytest.mark.e2e
@@ -133,10 +134,13 @@ def test_a_miss_says_why(builder: Minibuild, project: Project) -> None:
     assert line == "because ARG LEVEL was '1', is '2'"
 
 
-def test_a_plain_user_plans_what_takes_a_namespace_to_run(plain: Minibuild, project: Project) -> None:
+def test_a_plain_user_plans_what_takes_a_namespace_to_run(
+    plain: Minibuild, account: PlainUser, project: Project
+) -> None:
     root = project(FILES)
     let_in(root)
-    assert set(planned(plain, root).values()) == {False}
+    planner = plain.as_user(account, plain.root.parent, *sandboxed("kill"))
+    assert set(planned(planner, root).values()) == {False}
 
 
 def test_graphviz_draws_the_graph(builder: Minibuild, project: Project) -> None:
