@@ -12,11 +12,15 @@ from minibuild.build.engine import build
 from minibuild.build.predicting import Forecast, Prediction, predict
 from minibuild.build.request import BuildRequest
 from minibuild.events import Event, Finished, Started
+from minibuild.oci import Digest
 from minibuild.plan import Plan
 from minibuild.plan.keys import typed
 from minibuild.runtimes.base import Cancellation
 from minibuild.store import Record, Store
 from minibuild.store.reading import StoreToRead
+from tests.build.test_add_url import Site, site
+
+__all__ = ["site"]
 
 STAGES = """\
 FROM scratch AS files
@@ -194,3 +198,30 @@ def test_files_of_a_named_context_are_looked_at_as_the_build_does(bench: Bench, 
     assert of_line(*bench.predict(text, **wishes), 2).outcome == "cached"
     (tmp_path / "others" / "o").write_text("2")
     assert of_line(*bench.predict(text, **wishes), 2).reasons == ("o changed",)
+
+
+def test_a_url_with_a_checksum_is_known_and_one_without_is_open(bench: Bench, site: Site) -> None:
+    site.pages["/f"] = ({}, b"content")
+    checksum = Digest.of(b"content")
+    text = f"FROM scratch\nADD --checksum={checksum} {site.url}/f /f\nADD {site.url}/f /g\n"
+    bench.build(text)
+    site.asked.clear()
+    assert [prediction.outcome for prediction in bench.predict(text)[1].steps.values()] == ["cached", "perhaps"]
+    assert site.asked == []
+
+
+def test_triggers_of_a_base_are_looked_up_like_its_own_steps(bench: Bench) -> None:
+    text = "FROM scratch AS base\nONBUILD COPY f /f\nFROM base\nCOPY g /g\n"
+    bench.build(text)
+    bench.write({"f": "changed"})
+    plan, forecast = bench.predict(text)
+    assert told(plan, forecast) == {"COPY f /f": "runs", "COPY g /g": "runs"} == bench.build(text)
+
+
+def test_an_owner_by_name_is_looked_up_in_what_is_cached(bench: Bench) -> None:
+    bench.write({"passwd": "app:x:7:8::/:\n"})
+    text = "FROM scratch\nCOPY passwd /etc/\nCOPY --link --chown=app f /f\n"
+    bench.build(text)
+    assert told(*bench.predict(text)) == {"COPY passwd /etc/": "cached", "COPY --link --chown=app f /f": "cached"}
+    bench.write({"passwd": "app:x:9:9::/:\n"})
+    assert told(*bench.predict(text))["COPY --link --chown=app f /f"] == "perhaps"
