@@ -77,6 +77,7 @@ class Span:
         """
         line, column = self.source.position(self.start)
         text = self.source.line(line)
+        column = min(column, len(text) + 1)  # a line's end is shown as one character
         length = max(1, min(self.end - self.start, len(text) - column + 1))
         cut = max(0, column - 1 - EXCERPT_WIDTH // 2) if len(text) > EXCERPT_WIDTH else 0
         shown = text[cut : cut + EXCERPT_WIDTH]

@@ -56,3 +56,8 @@ def test_the_carets_of_a_long_span_end_with_what_is_shown() -> None:
     shown, carets = Source("Dockerfile", "x" * 1000).span(0, 1000).excerpt().split("\n")
     assert carets == "  | " + "^" * EXCERPT_WIDTH
     assert shown.endswith("x…")
+
+
+def test_a_place_in_a_line_end_is_marked_right_behind_the_line() -> None:
+    source = Source("f", "ab\r\r\r")
+    assert source.span(5, 5).excerpt() == "1 | ab\n  |   ^"

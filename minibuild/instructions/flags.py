@@ -80,7 +80,8 @@ def _unknown(statement: Statement, flag: Flag, known: Mapping[str, FlagKind]) ->
 def _check_value(flag: Flag, kind: FlagKind) -> None:
     if kind == "claim":
         if flag.value is not None and flag.value.value.lower() not in ("true", "false"):
-            raise DockerfileError(f"--{flag.name} wants true or false, got '{flag.value}'", span=flag.value.span)
+            at = flag.value.span if flag.value else flag.span
+            raise DockerfileError(f"--{flag.name} wants true or false, got '{flag.value}'", span=at)
     elif not flag.value:
         raise DockerfileError(
             f"--{flag.name} wants a value", span=flag.span, hint=f"write --{flag.name}=…, without blanks"
