@@ -9,16 +9,14 @@ from minibuild.build.context import DirectoryContext
 from minibuild.build.credentials import NO_CREDENTIALS, Credentials
 from minibuild.build.journal import Activity, Journal
 from minibuild.build.named import DOCKER_IMAGE, is_image, name_of
+from minibuild.build.supplying import REGISTRY, bring
 from minibuild.errors import ImageError, MinibuildError, UsageError, blame
-from minibuild.events import Transferred
 from minibuild.oci import Image, Platform, Reference
 from minibuild.oci.index import runs_on
 from minibuild.runtimes.base import Cancellation
 from minibuild.source import Span
 from minibuild.store import Store
 from minibuild.transports.base import ImageSource
-
-_BLOCK = 1 << 20
 
 
 @dataclass
@@ -43,8 +41,8 @@ class Bases:
     _known: dict[tuple[str, Platform], Image] = field(default_factory=dict)
 
     def lookup(self, words: str, platform: Platform, span: Span | None = None) -> Image:
-        """The image that FROM or ``--from`` means by its words, whole in the store; raises ImageError where there
-        is none.
+        """The image that FROM or ``--from`` means by its words, in the store but for layers that its registry is to
+        give when they are wanted; raises ImageError where there is none.
         """
         with blame(span):
             image = self._known.get((words, platform))
@@ -89,12 +87,12 @@ class Bases:
         with (
             Registry(parse_mirrors(self.mirrors), self.environment) as registry,
             self.cancellation.telling(registry.cancel),
-            self.journal.activity(f"FROM {reference}") as activity,
+            self.journal.activity(f"FROM {reference}"),
         ):
             image = registry.resolve(reference, platform)
             if not self.brings:
                 return image
-            registry.fetch_layers(image, self.store.blobs, activity.progress, activity=activity.number)
+            self.store.promises.add((layer.descriptor for layer in image.layers), f"{REGISTRY}{reference.name}")
             self.store.put_image(image)
             for name in (reference, registry.pinned(reference)):
                 self.store.images.tag(name, image)
@@ -103,16 +101,7 @@ class Bases:
     def _bring(self, image: Image, source: ImageSource, activity: Activity) -> None:
         if not self.brings:
             return
-        for descriptor in (layer.descriptor for layer in image.layers):
-            if descriptor.digest in self.store.blobs:
-                continue
-            done = 0
-            with source.open(descriptor) as blob, self.store.blobs.writer() as writer:
-                while block := blob.read(_BLOCK):
-                    writer.write(block)
-                    done += len(block)
-                    activity.progress(Transferred(0, descriptor.digest.short, done, descriptor.size))
-                writer.commit(descriptor)
+        bring(self.store, source, [layer.descriptor for layer in image.layers], activity)
         self.store.put_image(image)
 
 

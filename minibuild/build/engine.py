@@ -28,6 +28,7 @@ from minibuild.build.request import BuildRequest, BuildResult, Target
 from minibuild.build.rootfs import RootFilesystems, chained
 from minibuild.build.scheduler import Scheduler
 from minibuild.build.stage import StageBuild, StageResult
+from minibuild.build.supplying import Supply
 from minibuild.build.surroundings import check_permissions
 from minibuild.build.threads import in_thread
 from minibuild.build.window import window_on
@@ -85,14 +86,14 @@ def _build_inputs(request: BuildRequest, inputs: Inputs, store: Store, access: A
         journal.warn(finding)
     refuse_if_strict(dockerfile, planned.findings, arguments)
     with open_contexts(request.named_contexts, planned, access) as bases.files:
-        return perform_as_root(
-            perform, Work(request, dockerfile, planned, inputs.context, bases), store, journal, cancellation
-        )
+        work = Work(request, dockerfile, planned, inputs.context, bases)
+        return perform_as_root(perform, work, store, journal, cancellation)
 
 
 def perform(work: Work, store: Store, journal: Journal, cancellation: Cancellation) -> BuildResult:
     """Does the steps of a build that is planned."""
     journal.heeds = heeding(work.dockerfile, work.request.build_arguments)
+    store.supplier = Supply(store, journal, cancellation, work.request.mirrors, work.request.environment)
     committer = Committer(store)
     engine = Engine(work, store, journal, cancellation, committer)
     try:
@@ -179,6 +180,8 @@ class Engine:
             image = Image.compose(config, image.layers)
         image = image.annotated(self.request.annotations)
         self.store.put_image(image)
+        if not self.request.leaves_layers:
+            self.store.fetch(layer.descriptor for layer in image.layers)
         self.store.images.keep(image)
         stage = self.plan.stages[index]
         tags = [tag for word, tag in self.request.stage_tags if word.lower() in (stage.name, str(index))]
@@ -238,6 +241,7 @@ class Engine:
 
     def tree_of(self, image: Image) -> Tree:
         """An image's files, for looking things up and reading them."""
+        self.store.fetch(layer.descriptor for layer in image.layers if not self.store.has_index(layer))
         return Tree([(layer, self.store.index(layer)) for layer in image.layers], self.store.open_tar)
 
     def made_at(self, below: Image) -> int:

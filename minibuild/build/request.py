@@ -25,7 +25,8 @@ class BuildRequest:
     proxies are taken from it. ``named_contexts`` maps names to places of files, ``docker-archive:PATH``,
     ``oci-layout://PATH`` or ``docker-image://REFERENCE``. ``no_cache_stages`` are stage names or numbers. ``pull`` asks
     the registry even for bases the store has. ``runtime`` and ``snapshotter``: "" is the first that works. ``mirrors``
-    are ``registry=URL`` words. ``annotations`` are said in the manifests of all targets. ``source_date_epoch``:
+    are ``registry=URL`` words. ``leaves_layers``: results may stay in the store without those layers that nobody
+    needed, since registries have them. ``annotations`` are said in the manifests of all targets. ``source_date_epoch``:
     seconds, for all times the build itself makes up; None is now. ``surroundings`` are what all RUNs have around them.
     """
 
@@ -49,6 +50,7 @@ class BuildRequest:
     stage_tags: tuple[tuple[str, Reference], ...] = ()
     all_stages: bool = False
     annotations: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    leaves_layers: bool = False
 
     def options(self) -> Options:
         """What of it a plan depends on."""

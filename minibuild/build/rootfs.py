@@ -50,6 +50,7 @@ class RootFilesystems:
                 break
             missing.append(layer)
         parent = layers[-len(missing) - 1].chain if len(missing) < len(layers) else None
+        self.store.fetch(layer.layer().descriptor for layer in missing)
         for layer in reversed(missing):
             with self.store.stream_tar(layer.layer()) as tar:
                 index = self.snapshotter.import_layer(layer.chain, parent, tar)

@@ -83,6 +83,7 @@ def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
         request,
         tags=tuple(tag for stage, tag in tags if not stage),
         stage_tags=tuple((stage, tag) for stage, tag in tags if stage),
+        leaves_layers=_only_goes_to_registries(arguments),
         no_cache=arguments.no_cache,
         no_cache_stages=frozenset(_listed(arguments.no_cache_filter)),
         runtime=arguments.runtime,
@@ -117,6 +118,11 @@ def outputs_of(arguments: argparse.Namespace) -> tuple[Output, ...]:
     outputs = [parse_output(word) for word in arguments.output]
     outputs += [parse_output("type=registry")] if arguments.push else []
     return tuple(dict.fromkeys([*outputs, *([Output("docker")] if arguments.load else [])]))
+
+
+def _only_goes_to_registries(arguments: argparse.Namespace) -> bool:
+    outputs = outputs_of(arguments)
+    return bool(outputs) and all(output.type == "registry" for output in outputs)
 
 
 def as_pushed(result: BuildResult, pushed: Mapping[int, Image]) -> BuildResult:

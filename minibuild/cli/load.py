@@ -14,7 +14,6 @@ from minibuild.cli.options import add_platform, add_progress, platform_of
 from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
 from minibuild.errors import ImageError
-from minibuild.events import Transferred
 from minibuild.oci import Descriptor, Image, Platform, Reference
 
 if TYPE_CHECKING:
@@ -77,16 +76,9 @@ def _source(word: str | None, session: Session) -> Images:
 
 
 def _bring(store: Store, source: Images, image: Image, activity: Activity) -> None:
-    for descriptor in (layer.descriptor for layer in image.layers):
-        if store.blobs.has(descriptor):
-            continue
-        done = 0
-        with source.open(descriptor) as blob, store.blobs.writer() as writer:
-            while block := blob.read(_BLOCK):
-                writer.write(block)
-                done += len(block)
-                activity.progress(Transferred(0, descriptor.digest.short, done, descriptor.size))
-            writer.commit(descriptor)
+    from minibuild.build.supplying import bring
+
+    bring(store, source, [layer.descriptor for layer in image.layers], activity)
     store.put_image(image)
 
 

@@ -33,10 +33,15 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     display = choose("quiet" if arguments.quiet else arguments.progress, session.errors, session.environment)
     from minibuild.build.bases import Bases
     from minibuild.build.journal import Journal
+    from minibuild.build.supplying import Supply
 
     with session.store() as store, closing(display), interruptible() as cancellation:
-        bases = Bases(store, Journal(display), cancellation, mirrors, session.environment, pull=True)
-        image = bases.lookup(str(reference), platform)
+        journal = Journal(display)
+        store.supplier = Supply(store, journal, cancellation, mirrors, session.environment)
+        image = Bases(store, journal, cancellation, mirrors, session.environment, pull=True).lookup(
+            str(reference), platform
+        )
+        store.fetch(layer.descriptor for layer in image.layers)
     if not arguments.quiet:
         session.note(f"digest  {image.digest}\nimage   {image.id}")
     session.print(str(reference))

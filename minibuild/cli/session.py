@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
@@ -11,6 +11,7 @@ from minibuild.errors import UsageError
 
 if TYPE_CHECKING:
     from minibuild.store import Store
+    from minibuild.store.promises import Promise
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,19 @@ class Session:
         """The store, made if need be; the caller closes it."""
         from minibuild.store import Store
 
-        return Store.at(self.root)
+        store = Store.at(self.root)
+        store.supplier = lambda promises: self._supply(store, promises)
+        return store
+
+    def _supply(self, store: Store, promises: Sequence[Promise]) -> None:
+        """Brings what a command needs that the store has only the promise of."""
+        from minibuild.build.journal import Journal
+        from minibuild.build.supplying import Supply
+        from minibuild.events import silent
+        from minibuild.runtimes.base import Cancellation
+
+        mirrors = self.environment.get("MINIBUILD_REGISTRY_MIRROR", "").split()
+        Supply(store, Journal(silent), Cancellation(), mirrors, self.environment)(promises)
 
     def print(self, text: str) -> None:
         """A line on standard output: what was asked for."""

@@ -35,10 +35,11 @@ def collect(store: Store) -> Collected:
 def sweep(store: Store) -> Collected:
     """As ``collect``, for who knows to be alone."""
     for record in store.records.all():
-        if record.layer and not store.blobs.has(record.layer.descriptor):
+        if record.layer and not store.holds(record.layer.descriptor):
             store.records.remove(record)
     needed = needed_blobs(store)
     needed |= Twins(store.root / "twins", store.blobs).sweep(needed)
+    store.promises.retain(needed)
     garbage = [digest for digest in store.blobs if digest not in needed]
     size = sum(map(store.blobs.size, garbage))
     for digest in garbage:

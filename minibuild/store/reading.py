@@ -14,6 +14,7 @@ from minibuild.oci import Digest, Layer
 from minibuild.store.blobs import Blobs
 from minibuild.store.images import Images
 from minibuild.store.locks import Lease
+from minibuild.store.promises import Promises
 from minibuild.store.records import SCHEMA, Records, Row
 from minibuild.store.store import Store
 
@@ -30,6 +31,7 @@ class StoreToRead(Store):
         super().__init__(root, lease)
         self.blobs = _BlobsToRead(root, self.scratch)
         self.images = Images(root, self.blobs, root / "locks" / "index", self.scratch)
+        self.promises = Promises(root / "promises", self.blobs)
 
     @classmethod
     def at(cls, root: Path) -> Self:
@@ -40,7 +42,7 @@ class StoreToRead(Store):
     @cached_property
     def records(self) -> Records:
         """The cache of steps."""
-        return _RecordsToRead(self.root / "cache.sqlite", self.blobs, self.root / "locks" / "records")
+        return _RecordsToRead(self.root / "cache.sqlite", self.holds, self.root / "locks" / "records")
 
     def put_index(self, diff_id: Digest, index: Index) -> None:
         """Keeps nothing: the table is read again when it is next asked for."""

@@ -16,6 +16,7 @@ from minibuild.store.blobs import Blobs, disk_explained
 from minibuild.store.images import Images, replace_file
 from minibuild.store.layout import LAYOUT, LAYOUT_FILE
 from minibuild.store.locks import Lease, locked
+from minibuild.store.promises import Promises, Supplier
 from minibuild.store.records import Records
 from minibuild.store.verifying import verified
 
@@ -57,6 +58,9 @@ class Store:
         self.scratch = root / "tmp"
         self.blobs = Blobs(root, self.scratch)
         self.images = Images(root, self.blobs, root / "locks" / "index", self.scratch)
+        self.promises = Promises(root / "promises", self.blobs)
+        self.supplier: Supplier | None = None
+        """Who brings what is promised; None: nobody here may."""
 
     @classmethod
     def at(cls, root: Path) -> Self:
@@ -95,7 +99,26 @@ class Store:
     @cached_property
     def records(self) -> Records:
         """The cache of steps."""
-        return Records(self.root / "cache.sqlite", self.blobs, self.root / "locks" / "records")
+        return Records(self.root / "cache.sqlite", self.holds, self.root / "locks" / "records")
+
+    def holds(self, descriptor: Descriptor) -> bool:
+        """The blob is here, or is promised."""
+        return self.blobs.has(descriptor) or self.promises.find(descriptor.digest) is not None
+
+    def fetch(self, descriptors: Iterable[Descriptor]) -> None:
+        """Brings those of these blobs that are only promised, several at once; raises MinibuildError where one can't
+        be had.
+        """
+        wanted = {descriptor.digest: descriptor for descriptor in descriptors}
+        promised = [self.promises.find(one.digest) for one in wanted.values() if not self.blobs.has(one)]
+        missing = [promise for promise in promised if promise]
+        if not missing:
+            return
+        if self.supplier is None:
+            raise ImageError(f"blob {missing[0].descriptor.digest} isn't in the store, but in {missing[0].place}")
+        self.supplier(missing)
+        for promise in missing:
+            self.promises.forget(promise.descriptor.digest)
 
     def resolve(self, reference: Reference, platform: Platform) -> Image:
         """The image of that name; raises ImageError where there is none, or only another platform's."""
@@ -116,7 +139,8 @@ class Store:
         return self.images.load(manifest)
 
     def open(self, descriptor: Descriptor) -> BinaryIO:
-        """A blob as it is, verified while it is read; raises ImageError where it isn't there."""
+        """A blob as it is, verified while it is read; raises ImageError where it can't be had."""
+        self.fetch([descriptor])
         return self.blobs.open(descriptor)
 
     def open_tar(self, layer: Layer) -> BinaryIO:
@@ -135,7 +159,7 @@ class Store:
             return self.blobs.open_digest(layer.diff_id)
         from minibuild.layers.compression import decompressed
 
-        blob = self.blobs.open(layer.descriptor)
+        blob = self.open(layer.descriptor)
         return verified(decompressed(blob), layer.diff_id, f"layer {layer.descriptor.digest}, unpacked,")
 
     def compressed(self, layer: Layer, compression: Compression, *, force: bool = False) -> Layer:
@@ -169,6 +193,10 @@ class Store:
     def homes(self, registry: str) -> Mapping[Digest, Sequence[str]]:
         """The repositories of a registry that are likely to have a blob, by blobs: so the names of images tell."""
         homes: dict[Digest, list[str]] = {}
+        start = f"docker://{registry}/"
+        for promise in self.promises.all():
+            if promise.place.startswith(start):
+                homes.setdefault(promise.descriptor.digest, []).append(promise.place.removeprefix(start))
         for reference, image in self.images.list():
             if reference and reference.registry == registry:
                 for layer in image.layers:
@@ -188,6 +216,10 @@ class Store:
             index = read_index(stream)
         self.put_index(layer.diff_id, index)
         return index
+
+    def has_index(self, layer: Layer) -> bool:
+        """The table of the layer is kept, so that ``index`` needs no blob."""
+        return self._index_path(layer.diff_id).is_file()
 
     def put_index(self, diff_id: Digest, index: Index) -> None:
         """Keeps the table of a layer."""

@@ -13,16 +13,18 @@ from minibuild.layers.index import Index
 from minibuild.oci import Descriptor, Digest, Image, Layer, Platform, Reference
 
 
-class ImageSource(Protocol):
-    """A place that has images."""
+class BlobSource(Protocol):
+    """A place that has blobs."""
+
+    def open(self, descriptor: Descriptor) -> BinaryIO:
+        """A blob that is known to be here; the caller closes it, and verifies size and digest as it reads."""
+
+
+class ImageSource(BlobSource, Protocol):
+    """A place that has images, and so their blobs."""
 
     def resolve(self, reference: Reference, platform: Platform) -> Image:
         """The image of that name for a platform; raises ImageError where there is none."""
-
-    def open(self, descriptor: Descriptor) -> BinaryIO:
-        """A blob of an image that was resolved here; the caller closes it, and verifies size and digest as it
-        reads.
-        """
 
 
 class LayerContents(Protocol):

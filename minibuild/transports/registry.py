@@ -110,7 +110,25 @@ class Registry:
 
         Progress is told from the calling thread, a few times a second for each layer, by the layers' short digests.
         """
-        missing = {layer.descriptor.digest: layer.descriptor for layer in image.layers}
+        self._fetch_all([layer.descriptor for layer in image.layers], blobs, progress, activity)
+
+    def fetch_blobs(
+        self,
+        reference: Reference,
+        descriptors: Iterable[Descriptor],
+        blobs: Blobs,
+        progress: Progress,
+        *,
+        activity: int,
+    ) -> None:
+        """As ``fetch_layers``, of blobs that a repository is known to have."""
+        wanted = list(descriptors)
+        with self._lock:
+            self._names |= {descriptor.digest: reference for descriptor in wanted}
+        self._fetch_all(wanted, blobs, progress, activity)
+
+    def _fetch_all(self, descriptors: Iterable[Descriptor], blobs: Blobs, progress: Progress, activity: int) -> None:
+        missing = {descriptor.digest: descriptor for descriptor in descriptors}
         fetches = [Transfer(descriptor) for descriptor in missing.values() if not blobs.has(descriptor)]
         move(
             fetches,

@@ -79,6 +79,24 @@ def test_the_layers_of_a_base_stay_those_of_the_registry(builder: Minibuild, reg
     assert registry.inspect(name).layers[0] == registry.inspect(base).layers[0]
 
 
+def test_layers_that_only_pass_through_are_not_fetched(builder: Minibuild, registry: Registry, context: Path) -> None:
+    base = f"{registry.host}/library/busybox:latest"
+    (context / "Dockerfile").write_text(f"FROM {base}\nLABEL a=b\nCOPY --link Dockerfile /\n")
+    builder.succeed("build", "-t", f"{registry.host}/push/passed:1", "--push", context)
+    [layer] = registry.inspect(base).layers
+    assert registry.inspect(f"{registry.host}/push/passed:1").layers[0] == layer
+    assert not (builder.root / "blobs/sha256" / layer.removeprefix("sha256:")).exists()
+
+
+def test_layers_that_were_not_fetched_come_when_they_are_wanted(
+    builder: Minibuild, registry: Registry, context: Path
+) -> None:
+    name = f"{registry.host}/push/wanted:1"
+    (context / "Dockerfile").write_text(f"FROM {registry.host}/library/busybox:latest\nLABEL a=b\n")
+    builder.succeed("build", "-t", name, "--push", context)
+    assert builder.succeed("run", "--rm", name, "echo", "here") == "here\n"
+
+
 def test_push_prints_the_digest_that_the_registry_has(
     builder: Minibuild, registry: Registry, context: Path, tmp_path: Path
 ) -> None:

@@ -1,0 +1,69 @@
+"""Blobs that aren't here yet: where each is to be had, so that it is fetched only when somebody wants its bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from minibuild.errors import ImageError
+from minibuild.oci import Descriptor, Digest
+from minibuild.store.blobs import Blobs
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A blob and the place that has it: ``docker://REGISTRY/REPOSITORY`` or ``oci-layout:DIRECTORY``."""
+
+    descriptor: Descriptor
+    place: str
+
+
+Supplier: TypeAlias = Callable[[Sequence[Promise]], None]
+"""Brings promised blobs into the store, all of them; raises MinibuildError where it can't."""
+
+
+class Promises:
+    """The promises of a store: a small file for each blob, named by its digest."""
+
+    def __init__(self, directory: Path, blobs: Blobs) -> None:
+        self._directory = directory
+        self._blobs = blobs
+
+    def add(self, descriptors: Iterable[Descriptor], place: str) -> None:
+        """Remembers where these are to be had; what is here already needs no promise."""
+        for descriptor in descriptors:
+            if not self._blobs.has(descriptor):
+                self._directory.mkdir(exist_ok=True)
+                with self._blobs.draft() as draft:
+                    draft.write(json.dumps({"place": place, "blob": descriptor.encode()}).encode())
+                    draft.commit_to(self._directory / descriptor.digest.hex)
+
+    def find(self, digest: Digest) -> Promise | None:
+        """Where a blob is to be had; None where nobody said so."""
+        return self._read(self._directory / digest.hex)
+
+    def forget(self, digest: Digest) -> None:
+        """The blob has come, or can't be had there any more."""
+        (self._directory / digest.hex).unlink(missing_ok=True)
+
+    def all(self) -> Iterator[Promise]:
+        """All of them, in no order."""
+        for file in self._directory.iterdir() if self._directory.is_dir() else ():
+            if promise := self._read(file):
+                yield promise
+
+    def retain(self, digests: frozenset[Digest]) -> None:
+        """Forgets those of all other blobs."""
+        for promise in list(self.all()):
+            if promise.descriptor.digest not in digests:
+                self.forget(promise.descriptor.digest)
+
+    def _read(self, file: Path) -> Promise | None:
+        with suppress(FileNotFoundError, ValueError, KeyError, TypeError, ImageError):
+            document = json.loads(file.read_bytes())
+            return Promise(Descriptor.parse(document["blob"]), str(document["place"]))
+        return None

@@ -1,0 +1,99 @@
+"""Promises: what isn't here is fetched when it is wanted, once, and counts as being here until then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from minibuild.errors import ImageError
+from minibuild.oci import Descriptor, Digest, Layer, MediaType, Reference
+from minibuild.store import Record, Store
+from minibuild.store.collect import collect
+from minibuild.store.promises import Promise
+from tests.store.conftest import stored_image
+
+CONTENT = b"the blob"
+BLOB = Descriptor(MediaType.LAYER, Digest.of(CONTENT), len(CONTENT))
+PLACE = "docker://registry.test/base"
+
+
+class Supplier:
+    """Has the content of all blobs; remembers what it was asked for."""
+
+    def __init__(self, store: Store, content: bytes = CONTENT) -> None:
+        self.store, self.content = store, content
+        self.asked: list[Promise] = []
+
+    def __call__(self, promises: Sequence[Promise]) -> None:
+        self.asked += promises
+        self.store.blobs.add(self.content)
+
+
+def test_a_promised_blob_is_fetched_when_it_is_opened(store: Store) -> None:
+    store.promises.add([BLOB], PLACE)
+    store.supplier = supplier = Supplier(store)
+    assert (store.blobs.has(BLOB), store.holds(BLOB)) == (False, True)
+    for _ in range(2):
+        with store.open(BLOB) as stream:
+            assert stream.read() == CONTENT
+    assert supplier.asked == [Promise(BLOB, PLACE)]
+    assert store.promises.find(BLOB.digest) is None
+
+
+def test_what_is_here_is_not_promised(store: Store) -> None:
+    store.blobs.add(CONTENT)
+    store.promises.add([BLOB], PLACE)
+    assert list(store.promises.all()) == []
+
+
+def test_who_may_not_fetch_is_told_where_the_blob_is(store: Store) -> None:
+    store.promises.add([BLOB], PLACE)
+    with pytest.raises(ImageError, match=f"isn't in the store, but in {PLACE}"):
+        store.open(BLOB)
+
+
+def test_a_blob_that_nobody_promised_is_missing_as_ever(store: Store) -> None:
+    store.supplier = Supplier(store)
+    with pytest.raises(ImageError, match="isn't in the store"):
+        store.open(BLOB)
+
+
+def test_the_table_of_a_promised_layer_can_be_read(store: Store) -> None:
+    tar = bytes(1024)  # an archive of nothing
+    layer = Layer.of_tar(Digest.of(tar), len(tar))
+    store.promises.add([layer.descriptor], PLACE)
+    store.supplier = Supplier(store, tar)
+    assert not store.has_index(layer)
+    assert store.index(layer).entries == ()
+    assert store.has_index(layer)
+
+
+def test_a_step_whose_layer_is_promised_is_cached(store: Store) -> None:
+    layer = Layer(BLOB, BLOB.digest)
+    store.records.put(Record("key", layer=layer))
+    assert store.records.find("key", ()) is None
+    store.promises.add([BLOB], PLACE)
+    assert store.records.find("key", ()) == Record("key", layer=layer)
+
+
+def test_promises_go_with_the_last_that_wants_them(store: Store) -> None:
+    wanted = stored_image(store, "kept", CONTENT)
+    store.images.tag(Reference.parse("kept"), wanted)
+    store.blobs.remove(BLOB.digest)
+    other = Descriptor(MediaType.LAYER, Digest.of(b"other"), 5)
+    store.promises.add([BLOB, other], PLACE)
+    collect(store)
+    assert list(store.promises.all()) == [Promise(BLOB, PLACE)]
+
+
+def test_a_promise_tells_a_repository_that_has_the_blob(store: Store) -> None:
+    store.promises.add([BLOB], PLACE)
+    assert store.homes("registry.test") == {BLOB.digest: ["base"]}
+    assert store.homes("registry.tes") == {}
+
+
+def test_a_damaged_promise_is_none(store: Store) -> None:
+    store.promises.add([BLOB], PLACE)
+    (store.root / "promises" / BLOB.digest.hex).write_text("{")
+    assert store.promises.find(BLOB.digest) is None
