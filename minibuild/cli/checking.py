@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from minibuild.cli.reports import FORMATS, Report
 from minibuild.cli.session import Session
 from minibuild.errors import DockerfileError, MinibuildError, UsageError, did_you_mean
-from minibuild.oci import Image, Platform
+from minibuild.oci import Image, Platform, Reference
 from minibuild.source import Span
 
 if TYPE_CHECKING:
@@ -45,24 +46,27 @@ def check_and_show(request: CheckRequest, style: str, session: Session, access: 
     """
     if style not in FORMATS:
         raise UsageError(f"a check has no format {style!r}", hint=_choice(style, list(FORMATS)))
-    report = examined(request, access)
+    report = examined(request, access, session.root)
     if text := FORMATS[style](report, session):
         session.print(text)
     return 1 if report.findings or report.errors else 0
 
 
-def examined(request: CheckRequest, access: Access) -> Report:
-    """What checks find, advice too, and what keeps the Dockerfile from being planned. No registry is asked."""
+def examined(request: CheckRequest, access: Access, root: Path) -> Report:
+    """What checks find, advice too, and what keeps the Dockerfile from being planned.
+
+    Bases are looked up in the store at ``root``, if there is one, and in no registry.
+    """
     from minibuild.build.inputs import open_inputs
     from minibuild.checks import CHECKS
     from minibuild.checks.advice import ADVICE
 
     checks = (*CHECKS, *ADVICE, *_checks_of(request.tools))
     with open_inputs(request.context, request.dockerfile, access) as inputs:
-        return _examined(request, inputs, checks)
+        return _examined(request, inputs, checks, root)
 
 
-def _examined(request: CheckRequest, inputs: Inputs, checks: Iterable[Check]) -> Report:
+def _examined(request: CheckRequest, inputs: Inputs, checks: Iterable[Check], root: Path) -> Report:
     from minibuild.build.window import window_on
     from minibuild.checks import Subject, examine
     from minibuild.plan import Options, Plan, plan, read
@@ -71,8 +75,10 @@ def _examined(request: CheckRequest, inputs: Inputs, checks: Iterable[Check]) ->
     unknown: set[str] = set()
 
     def lookup(name: str, platform: Platform, _span: Span) -> Image:
-        unknown.add(name)
-        return Image.scratch(platform)
+        image = _stored(name, platform, request.named_contexts, root)
+        if image is None:
+            unknown.add(name)
+        return image or Image.scratch(platform)
 
     options = Options(
         build_arguments=request.build_arguments,
@@ -96,6 +102,19 @@ def _examined(request: CheckRequest, inputs: Inputs, checks: Iterable[Check]) ->
         return Report(source, place, examine(subject, checks), errors)
     except DockerfileError as error:
         return Report(source, place, errors=(error, *error.others, *errors))
+
+
+def _stored(name: str, platform: Platform, contexts: Iterable[str], root: Path) -> Image | None:
+    """The base that a build would find in the store; None where it would have to ask somebody else."""
+    from minibuild.build.named import name_of
+    from minibuild.oci.index import runs_on
+    from minibuild.store.reading import StoreToRead
+
+    if name_of(name) in map(name_of, contexts):
+        return None
+    with StoreToRead.at(root) as store:
+        image = store.images.find(Reference.parse(name))
+    return image if image is not None and runs_on(image.config.platform, platform) else None
 
 
 def _checks_of(tools: Iterable[str]) -> Iterator[Check]:

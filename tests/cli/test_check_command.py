@@ -1,20 +1,24 @@
-"""``minibuild check``: its findings, its words, its exit code; no base is ever looked up."""
+"""``minibuild check``: its findings, its words, its exit code; bases are looked up in the store alone."""
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from minibuild.oci import Image
 from tests.cli.conftest import Shell
 
 UPDATE = "FROM debian\nRUN apt-get update\n"
 
 
-def rules(shell: Shell, tmp_path: Path, text: str) -> set[str]:
+def rules(shell: Shell, tmp_path: Path, text: str, *words: str) -> set[str]:
     """The rules that a Dockerfile breaks."""
     (tmp_path / "Dockerfile").write_text(text)
-    return {each["ruleName"] for each in json.loads(shell("check", "--format=json", str(tmp_path)).out)["warnings"]}
+    return {
+        each["ruleName"] for each in json.loads(shell("check", "--format=json", *words, str(tmp_path)).out)["warnings"]
+    }
 
 
 @pytest.mark.parametrize(
@@ -93,3 +97,17 @@ def test_what_needs_no_plan_is_told_beside_the_error(shell: Shell, tmp_path: Pat
     (tmp_path / "Dockerfile").write_text("FROM a AS B\nCOPY --from=b x /x\n")
     done = shell("check", str(tmp_path))
     assert ("(StageNameCasing)" in done.out, done.out.endswith("\n1 finding, 1 error\n")) == (True, True)
+
+
+def test_a_base_that_the_store_has_is_known(shell: Shell, add: Callable[..., Image], tmp_path: Path) -> None:
+    text = 'FROM base:1\nENV A=$OF_NOBODY\nCMD ["a"]\n'
+    assert rules(shell, tmp_path, text) == {"RunsAsRoot"}
+    add("base:1")  # its user is not root
+    assert rules(shell, tmp_path, text, "--platform=linux/amd64") == {"UndefinedVar"}
+    assert rules(shell, tmp_path, text, "--platform=linux/arm64") == {"RunsAsRoot"}
+    assert rules(shell, tmp_path, text, "--platform=linux/amd64", "--build-context=base:1=.") == {"RunsAsRoot"}
+
+
+def test_a_check_makes_no_store(shell: Shell, tmp_path: Path) -> None:
+    rules(shell, tmp_path, "FROM base:1\n")
+    assert not shell.root.exists()
