@@ -6,10 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
-from minibuild.dockerfile.exec_form import invalid_form
 from minibuild.dockerfile.statements import HereDocument, Statement
 from minibuild.dockerfile.text import Text
-from minibuild.dockerfile.words import comment_hint, split_quoted, split_words
+from minibuild.dockerfile.words import comment_hint
 from minibuild.errors import DockerfileError
 from minibuild.instructions.base import StageState, body_of
 from minibuild.instructions.effects import CopyFiles, FromContext, InlineFile, Origin, SourcePath
@@ -19,7 +18,7 @@ from minibuild.instructions.heredocs import content_of, file_name
 from minibuild.instructions.modes import SymbolicMode
 from minibuild.instructions.notation import is_id
 from minibuild.instructions.origin import check_origin, origin_of
-from minibuild.instructions.sources import Wishes, is_remote
+from minibuild.instructions.sources import Wishes, is_remote, words_of
 
 _COMMON: dict[str, FlagKind] = {"chown": "word", "chmod": "word", "link": "claim", "exclude": "list"}
 _COPY_FLAGS: dict[str, FlagKind] = {"from": "word", **_COMMON, "parents": "claim"}
@@ -43,7 +42,7 @@ class Transfer:
     def of(cls, statement: Statement, flags: Flags, wishes: Wishes) -> Transfer:
         """The sources and the destination of a body; raises DockerfileError where it has too few."""
         body = body_of(statement, "a source and a destination")
-        words = _words(statement)
+        words = words_of(statement)
         if len(words) < 2:
             raise DockerfileError(f"{statement.keyword} wants a source and a destination, got '{body}'", span=body.span)
         *sources, destination = words
@@ -178,24 +177,6 @@ class Add:
 
     def describe(self, state: StageState) -> str:
         return self.transfer.describe("ADD", state)
-
-
-def _words(statement: Statement) -> tuple[Text, ...]:
-    if statement.arguments is not None:
-        return statement.arguments
-    words = split_words(statement.body)
-    array = invalid_form(statement.keyword, statement.body)
-    if array and not words[0].value.endswith("]"):
-        raise DockerfileError(f"JSON array of {statement.keyword} is malformed", span=array.span, hint=array.hint)
-    for word in split_quoted(statement.body, statement.escape):
-        if word.value[0] in "'\"" and split_words(word) != (word,):
-            inside = word.value.strip("'\"")
-            raise DockerfileError(
-                f"quotes keep no words of {statement.keyword} together, got {word}",
-                span=word.span,
-                hint=f'write a JSON array: {statement.keyword} ["{inside}", "destination"]',
-            )
-    return words
 
 
 def _check_exclusion(pattern: Text) -> None:

@@ -7,7 +7,10 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from minibuild.dockerfile.exec_form import invalid_form
+from minibuild.dockerfile.statements import Statement
 from minibuild.dockerfile.text import Text
+from minibuild.dockerfile.words import split_quoted, split_words
 from minibuild.errors import ContextError, DockerfileError
 from minibuild.instructions.base import StageState, place_of
 from minibuild.instructions.effects import CopySource, SourcePath, SourceRepository, SourceUrl
@@ -20,6 +23,26 @@ _GIT = re.compile(r"(?:git|ssh)://|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:", re.IGNOREC
 _SHA256 = re.compile(r"sha256:[a-f0-9]{64}")
 _COMMIT = re.compile(r"[a-f0-9]{4,64}")
 _PIVOT = "/./"
+
+
+def words_of(statement: Statement) -> tuple[Text, ...]:
+    """The sources and the destination of a body; raises DockerfileError where blanks part what was meant to be one."""
+    body, keyword = statement.body, statement.keyword
+    if statement.arguments is not None:
+        return statement.arguments
+    words = split_words(body)
+    array = invalid_form(keyword, body)
+    if array and words[0].value[1:2] in ("", "'", '"') and not words[0].value.endswith("]"):
+        raise DockerfileError(f"JSON array of {keyword} is malformed", span=array.span, hint=array.hint)
+    for word in split_quoted(body, statement.escape) if re.search("['\"]", body.value) else ():
+        if word.value[0] in "'\"" and split_words(word) != (word,):
+            inside = word.value.strip("'\"")
+            raise DockerfileError(
+                f"quotes keep no words of {keyword} together, got {word}",
+                span=word.span,
+                hint=f'write a JSON array: {keyword} ["{inside}", "destination"]',
+            )
+    return words
 
 
 def is_remote(path: str) -> bool:
