@@ -34,14 +34,16 @@ def render(error: BaseException) -> str:
 
 
 def render_finding(finding: Finding) -> str:
-    """A warning: place, sentence, rule, excerpt, remedy."""
+    """A warning: place, sentence, rule, excerpt, remedy; a log must not repeat the tokens of a Dockerfile."""
+    from minibuild.checks.credentials import masked
+
     place = f"{finding.span}: " if finding.span else ""
     lines = [f"{place}warning: {finding.message} ({finding.rule})"]
     if finding.span:
         lines.append(finding.span.excerpt())
     if finding.hint:
         lines.append(f"hint: {finding.hint}")
-    return "\n".join(lines)
+    return masked("\n".join(lines))
 
 
 def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:

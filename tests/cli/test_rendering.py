@@ -96,3 +96,10 @@ def test_colour_marks_head_carets_and_hint_and_nothing_else() -> None:
 )
 def test_a_terminal_has_colours_unless_told_otherwise(environment: dict[str, str], wanted: bool) -> None:
     assert wants_colour(Terminal(), environment) is wanted
+
+
+def test_a_warning_does_not_repeat_a_token() -> None:
+    token = f"ghp_{'0aB1cD2eF3' * 4}"
+    source = Source("Dockerfile", f"ENV TOKEN={token}")
+    text = render_finding(Finding("SecretsUsedInArgOrEnv", "ENV TOKEN looks like a secret", source.span(4, 9)))
+    assert text.split("\n")[1] == f"1 | ENV TOKEN=ghp_{'*' * 40}"
