@@ -14,7 +14,6 @@ from minibuild.errors import IntegrityError, MinibuildError
 from minibuild.oci import Digest, MediaType
 from minibuild.oci.digest import chain_id
 from minibuild.store.store import Store
-from minibuild.store.twins import Twins
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ def sweep(store: Store) -> Collected:
         if record.layer and not store.holds(record.layer.descriptor):
             store.records.remove(record)
     needed = needed_blobs(store)
-    needed |= Twins(store.root / "twins", store.blobs).sweep(needed)
+    needed |= store.twins.sweep(needed)
     store.promises.retain(needed)
     garbage = [digest for digest in store.blobs if digest not in needed]
     size = sum(map(store.blobs.size, garbage))

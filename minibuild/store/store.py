@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from minibuild.layers.compressing import Compression
     from minibuild.layers.entry import Change
     from minibuild.layers.index import Index
+    from minibuild.store.twins import Twins
 
 _BLOCK = 1 << 20
 # Small layers, for which it is worth it: each layer is compressed on all processors by itself.
@@ -120,6 +121,13 @@ class Store:
         for promise in missing:
             self.promises.forget(promise.descriptor.digest)
 
+    @cached_property
+    def twins(self) -> Twins:
+        """Layers in other forms."""
+        from minibuild.store.twins import Twins
+
+        return Twins(self.root / "twins", self.blobs)
+
     def resolve(self, reference: Reference, platform: Platform) -> Image:
         """The image of that name; raises ImageError where there is none, or only another platform's."""
         image = self.images.find(reference)
@@ -170,15 +178,12 @@ class Store:
             return layer
         if layer.descriptor.digest != layer.diff_id and not force:
             return layer
-        from minibuild.store.twins import Twins
-
-        twins = Twins(self.root / "twins", self.blobs)
         with locked(self._lock_of(layer)):
-            known = twins.find(layer.diff_id, compression)
+            known = self.twins.find(layer.diff_id, compression)
             if known is not None:
                 return known
             with self.stream_tar(layer) as tar:
-                return twins.make(tar, layer.diff_id, compression)
+                return self.twins.make(tar, layer.diff_id, compression)
 
     def repacked(self, image: Image, compression: Compression, *, force: bool = False) -> Image:
         """The image with its layers in another form, as ``compressed`` gives them, several at once; it is kept."""
@@ -191,8 +196,13 @@ class Store:
         return repacked
 
     def homes(self, registry: str) -> Mapping[Digest, Sequence[str]]:
-        """The repositories of a registry that are likely to have a blob, by blobs: so the names of images tell."""
+        """The repositories of a registry that are likely to have a blob, by blobs: so the names of images tell, and
+        promises.
+        """
         homes: dict[Digest, list[str]] = {}
+        twins: dict[Digest, list[Digest]] = {}
+        for twin in self.twins.all():
+            twins.setdefault(twin.diff_id, []).append(twin.descriptor.digest)
         start = f"docker://{registry}/"
         for promise in self.promises.all():
             if promise.place.startswith(start):
@@ -200,7 +210,8 @@ class Store:
         for reference, image in self.images.list():
             if reference and reference.registry == registry:
                 for layer in image.layers:
-                    homes.setdefault(layer.descriptor.digest, []).append(reference.repository)
+                    for digest in (layer.descriptor.digest, *twins.get(layer.diff_id, ())):
+                        homes.setdefault(digest, []).append(reference.repository)
         return homes
 
     def index(self, layer: Layer) -> Index:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -41,10 +42,17 @@ class Twins:
             draft.commit_to(self._path(diff_id, compression))
         return Layer(descriptor, diff_id)
 
+    def all(self) -> Iterator[Layer]:
+        """All layers that have a compressed form, in each of their forms."""
+        for file in self._directory.iterdir() if self._directory.is_dir() else ():
+            with suppress(FileNotFoundError, ImageError, ValueError):
+                diff_id = Digest.parse(f"sha256:{file.name.partition('.')[0]}")
+                yield Layer(Descriptor.parse(json.loads(file.read_bytes())), diff_id)
+
     def sweep(self, diff_ids: frozenset[Digest]) -> frozenset[Digest]:
         """Forgets the twins of all other layers; answers the blobs of those that stay."""
         kept: set[Digest] = set()
-        for file in self._directory.iterdir() if self._directory.is_dir() else ():
+        for file in list(self._directory.iterdir()) if self._directory.is_dir() else ():
             with suppress(ImageError, ValueError):
                 if Digest.parse(f"sha256:{file.name.partition('.')[0]}") in diff_ids:
                     kept.add(Descriptor.parse(json.loads(file.read_bytes())).digest)

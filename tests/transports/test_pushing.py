@@ -72,6 +72,16 @@ def test_a_base_is_mounted_from_where_it_came(store: Store, server: RegistryServ
     assert server.uploads.mounted == [base.layers[0].descriptor.digest]
 
 
+def test_what_was_compressed_for_one_repository_is_mounted_in_another(store: Store, server: RegistryServer) -> None:
+    image = stored_image(store, "a", TARS[0])
+    store.images.tag(Reference.parse(f"{server.host}/one:1"), image)
+    packed = store.repacked(image, Compression())
+    push(store, packed, f"{server.host}/one:1")
+    server.fail("two/blobs/sha256", refuses(404, "BLOB_UNKNOWN", "not in this repository"))
+    push(store, packed, f"{server.host}/two:1")
+    assert server.uploads.mounted == [packed.layers[0].descriptor.digest]
+
+
 def test_several_names_in_one_repository_are_one_push(store: Store, server: RegistryServer) -> None:
     push(store, stored_image(store, "a", *TARS), f"{server.host}/app:1", f"{server.host}/app:latest")
     assert server.manifests["app/1"] == server.manifests["app/latest"]
