@@ -72,8 +72,9 @@ def kind_of_file(path: str) -> str:
     for exact, kind in EXACT.items():
         if path == exact or path.endswith(f"/{exact}"):
             return kind
+    telling = path if "*" in name else name  # of *.pem the directory tells more
     for pattern, kind, harmless in _PATTERNS:
-        if fnmatchcase(name, pattern) and not (harmless and harmless.search(name)):
+        if fnmatchcase(name, pattern) and not (harmless and harmless.search(telling)):
             return kind
     return _DIRECTORIES.get(name, "")
 

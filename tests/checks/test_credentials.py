@@ -67,7 +67,16 @@ def test_an_example_a_variable_or_an_address_is_no_token(text: str) -> None:
     "path",
     [
         *(".env", "app/.env", ".npmrc", "home/.netrc", "deploy/id_rsa", "id_ed25519", ".aws/credentials", "root/.aws"),
-        *("server.key", "tls/key.pem", "client.p12", ".ssh", ".docker/config.json", "infra/terraform.tfstate"),
+        *(
+            "server.key",
+            "tls/key.pem",
+            "certs/key.pem",
+            "tls/*.pem",
+            "client.p12",
+            ".ssh",
+            ".docker/config.json",
+            "infra/terraform.tfstate",
+        ),
     ],
 )
 def test_a_file_is_known_by_its_name(path: str) -> None:
