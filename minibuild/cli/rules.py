@@ -23,7 +23,7 @@ class Rule:
     def help(self) -> str:
         """What it wants, and how to do without it."""
         where = "at the top of the Dockerfile, or right above an instruction"
-        return f"It wants that {self.about}. To skip it, write # check=skip={self.name} {where}."
+        return f"Wanted: {self.about}. To skip the rule, write # check=skip={self.name} {where}."
 
 
 def rules() -> Mapping[str, Rule]:
