@@ -108,14 +108,11 @@ def _cut(text: Text, reader: LineReader, *, comments: tuple[str, ...] = ()) -> S
         _warn_of_form(keyword, body, reader)
     else:
         _check_arguments(keyword, arguments, reader)
-    trigger = _trigger(word, body, reader) if keyword == "ONBUILD" else None
-    if trigger:
+    trigger = None
+    heredocs = _here_documents(keyword, body, reader) if arguments is None else ()
+    if keyword == "ONBUILD":
+        trigger = _trigger(word, body, reader)
         heredocs = trigger.heredocs
-    else:
-        heredocs = _here_documents(body, reader) if keyword in _HERE_DOCUMENTS and arguments is None else ()
-    for document in heredocs if keyword == "RUN" else ():
-        if "\0" in document.content:
-            _refuse_nul(document.text)
     end = max(reader.last_end, text.span.end) if heredocs else text.span.end
     return Statement(
         keyword=keyword,
@@ -203,9 +200,9 @@ def _warn_of_form(keyword: str, body: Text, reader: LineReader) -> None:
         reader.findings.append(finding)
 
 
-def _here_documents(body: Text, reader: LineReader) -> tuple[HereDocument, ...]:
+def _here_documents(keyword: str, body: Text, reader: LineReader) -> tuple[HereDocument, ...]:
     documents = []
-    for marker in markers(body):
+    for marker in markers(body) if keyword in _HERE_DOCUMENTS else ():
         region = reader.here_document(marker.name, chomps=marker.chomps)
         if region is None:
             near = reader.almost_ending(marker.name)
@@ -218,6 +215,9 @@ def _here_documents(body: Text, reader: LineReader) -> tuple[HereDocument, ...]:
         documents.append(
             HereDocument(marker.name, content, marker.expands, marker.chomps, marker.descriptor, marker.text, span)
         )
+    for document in documents:
+        if keyword == "RUN" and "\0" in document.content:
+            _refuse_nul(document.text)
     return tuple(documents)
 
 

@@ -246,7 +246,7 @@ def fixture_texts() -> dict[str, str]:
     """All Dockerfiles of the fixtures, by their paths."""
     paths = (path for path in sorted(FIXTURES.rglob("Dockerfile*")) if not path.name.endswith(".dockerignore"))
     return {
-        path.relative_to(FIXTURES).as_posix(): path.read_bytes().decode("utf-8", "surrogateescape")
+        path.relative_to(FIXTURES).as_posix(): path.read_bytes().decode("utf-8", "replace")
         for path in paths
         if path.is_file()
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -81,9 +82,9 @@ def bare(_name: str, platform: Platform, _span: Span) -> Image:
 
 
 @pytest.mark.parametrize("kind", LINES)
-def test_a_megabyte_is_parsed_within_a_second(kind: str) -> None:
+def test_a_megabyte_is_parsed_within_a_second_or_two_where_others_work_too(kind: str) -> None:
     text = text_of(kind)
-    assert least_time_of(lambda: parse(Source("Dockerfile", text))) < 1
+    assert least_time_of(lambda: parse(Source("Dockerfile", text))) < (1 if os.getloadavg()[0] < 1 else 2)
 
 
 def test_a_thousand_instructions_are_read_and_planned_within_a_tenth_of_a_second() -> None:
