@@ -4,6 +4,7 @@ key.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -155,7 +156,9 @@ class _Selection:
         if is_found:
             return
         if has_wildcards(pattern):
-            self.report(Finding("NoMatch", f"{pattern} matches nothing, so nothing is copied", source.span))
+            literal = re.sub(r"[\[*?]", r"[\g<0>]", pattern) if self.tree.find(pattern) else ""
+            hint = f"to copy the file of that very name, write {literal}" if literal else ""
+            self.report(Finding("NoMatch", f"{pattern} matches nothing, so nothing is copied", source.span, hint))
         elif source.is_clamped and isinstance(self.tree, DirectoryContext):
             raise ContextError(
                 f"{source.span.text if source.span else pattern} is outside the context",

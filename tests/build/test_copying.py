@@ -191,6 +191,16 @@ def test_a_wildcard_that_matches_nothing_is_told_and_copies_nothing(context: Dir
     assert [finding.rule for finding in findings] == ["NoMatch"]
 
 
+def test_a_file_whose_name_is_a_pattern_that_it_does_not_match_is_told_how_to_be_named(
+    context: DirectoryContext, tmp_path: Path
+) -> None:
+    (tmp_path / "context" / "[slug].tsx").write_text("page")
+    findings: list[Finding] = []
+    assert copied(context, "[slug].tsx", "/n/", findings=findings) == []
+    assert findings[0].hint == "to copy the file of that very name, write [[]slug].tsx"
+    assert contents(copied(context, "[[]slug].tsx", "/n/")) == {"n/[slug].tsx": "page"}
+
+
 def test_a_wildcard_that_matches_a_dangling_link_is_an_error(context: DirectoryContext) -> None:
     with pytest.raises(ContextError, match="dangling is a symlink to 'nowhere', which leads to nothing"):
         copied(context, "d*", "/n/")
