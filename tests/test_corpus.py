@@ -111,6 +111,14 @@ def test_checks_find_what_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines == CHECKED.read_text()
 
 
+@pytest.mark.parametrize("case", CORPUS, ids=lambda case: case.name)
+def test_the_report_for_other_builders_lists_the_rules_it_tells_of(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["check", "--target=docker,podman,kaniko,legacy", "--format=sarif", str(case.directory)], {})
+    [report] = json.loads(capsys.readouterr().out)["runs"]
+    told = {result["ruleId"] for result in report["results"]}
+    assert told <= {rule["id"] for rule in report["tool"]["driver"]["rules"]}
+
+
 def test_every_stand_in_stands_for_something() -> None:
     asked = {name for case in CORPUS for name in images_of(planned(case, all_stages=True))}
     assert {str(Reference.parse(name)) for name in asked} == set(CONFIGURATIONS)
