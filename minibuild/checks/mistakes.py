@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from minibuild.checks.subject import Subject, words_of
+from minibuild.dockerfile.parse import KEYWORDS
 from minibuild.dockerfile.statements import Statement
 from minibuild.dockerfile.words import comment_hint, split_quoted, split_words
 from minibuild.errors import Finding
@@ -62,6 +63,19 @@ def _flags_behind(statement: Statement, what: str) -> Iterator[Finding]:
         if _FLAG.match(word.value):
             message = f"{word} is no flag there, but {what}"
             yield Finding("MisplacedFlag", message, word.span, f"flags come first: {statement.keyword} {word} …")
+
+
+def swallowed_instructions(subject: Subject) -> Iterator[Finding]:
+    """SwallowedInstruction: a line that begins like an instruction goes on with the one above, which ends so."""
+    source = subject.dockerfile.source
+    for statement in subject.dockerfile.statements:
+        for number in range(statement.span.line + 1, statement.body.span.last_line + 1):
+            word = source.line(number).partition(" ")[0]
+            if word in KEYWORDS and len(word) < len(source.line(number)):
+                start = source.line_starts[number - 1]
+                message = f"{word} is no instruction there, but goes on with the line above"
+                hint = f"take {statement.escape} from the end of that line"
+                yield Finding("SwallowedInstruction", message, source.span(start, start + len(word)), hint)
 
 
 def other_encodings(subject: Subject) -> Iterator[Finding]:

@@ -50,6 +50,7 @@ CHECKS = (
     Check("SecretInHistory", "no secret that a build is given stands in the image's history", found_on_the_way, "own"),
     Check("SecretInLayer", "no RUN leaves a secret that it was given in its layer", found_on_the_way, "own"),
     Check("SpecialFileInContext", "what is copied has no sockets, pipes, devices", found_on_the_way, "own"),
+    Check("SwallowedInstruction", "no instruction is a part of another", mistakes.swallowed_instructions, "own"),
     Check("UnknownSyntax", "the syntax directive names docker/dockerfile", found_on_the_way, "own"),
     Check("UnusedBuildArg", "an ARG takes each --build-arg", found_on_the_way, "own"),
     Check("WriteNotKept", "no RUN writes to files that are never part of an image", found_on_the_way, "own"),

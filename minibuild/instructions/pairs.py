@@ -47,7 +47,8 @@ class Pairs:
         """Warns where the old form is used."""
         if self.is_old_form:
             ((name, value),) = self.pairs
-            hint = f"write {self.keyword} {name}={_as_one_word(value.value)}"
+            meant = value.value.removeprefix("=").lstrip()  # of "name = value"
+            hint = f"write {self.keyword} {name}={_as_one_word(meant)}"
             message = f"{self.keyword} with a blank between name and value is the old form"
             state.report(Finding("LegacyKeyValueFormat", message, self.span, hint))
 
