@@ -5,21 +5,23 @@ What can't be known before something is made is not guessed: the files that a st
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from minibuild.build.accounts import accounts_of
+from minibuild.build.ahead import StageAhead
 from minibuild.build.context import DirectoryContext
 from minibuild.build.epoch import Sources, dated
-from minibuild.build.explaining import NEVER_DONE, explain
+from minibuild.build.explaining import explain
 from minibuild.build.glance import Glance, NothingFetched, NotKnown
 from minibuild.build.inputs import Access, open_inputs
 from minibuild.build.journal import Journal
-from minibuild.build.lookup import Found, Lookup, key_after, keyed, place_of, stages_awaited, stands_alone
+from minibuild.build.lookup import Found, Lookup, place_of, stages_awaited, stands_alone
 from minibuild.build.named import open_contexts
 from minibuild.build.origins import Origins
+from minibuild.build.platforms import check_platforms
 from minibuild.build.request import BuildRequest
+from minibuild.build.surroundings import check_permissions
 from minibuild.build.window import window_on
 from minibuild.checks import check
 from minibuild.dockerfile.statements import Dockerfile
@@ -30,11 +32,11 @@ from minibuild.layers.index import Index
 from minibuild.layers.tree import Tree
 from minibuild.oci import Image, Layer
 from minibuild.plan import Plan, Stage, Step, plan
-from minibuild.plan.keys import typed
 from minibuild.plan.reading import read
 from minibuild.plan.steps import stages_copied_from
 from minibuild.runtimes.base import Cancellation
-from minibuild.store import Record, Store
+from minibuild.source import Span
+from minibuild.store import Store
 
 Outcome: TypeAlias = Literal["cached", "runs", "perhaps", "fails"]
 
@@ -100,75 +102,6 @@ def _dated(request: BuildRequest, dockerfile: Dockerfile, context: DirectoryCont
 
 
 @dataclass
-class _StageAhead:
-    """A stage as far as it is known. ``layers`` is None once they aren't: what ``made_at`` names is to be carried out.
-
-    ``obstacle`` says why keys aren't known any more, "" while they are. ``is_new``: nothing was ever put upon it.
-    """
-
-    predictor: Predictor
-    stage: Stage
-    key: str
-    layers: tuple[Layer, ...] | None
-    obstacle: str = ""
-    is_new: bool = False
-    made_at: str = ""
-
-    def owner(self, words: str) -> tuple[int, int]:
-        """The ids that ``--chown=words`` means in the tree so far."""
-        if self.layers is None:
-            raise NotKnown(f"depends on what {self.made_at} comes to")
-        return accounts_of(self.predictor.tree_of(self.layers)).owner(words)
-
-    def record(self, step: Step, key: str) -> Record | None:
-        """What the cache has of a key on this very parent."""
-        records, record = self.predictor.store.records, None
-        if stands_alone(step):
-            record = records.find(key, ())
-        elif self.layers is not None:
-            record = records.find(key, [layer.diff_id for layer in self.layers])
-        elif records.has(key):
-            raise NotKnown(f"depends on what {self.made_at} comes to")
-        if record is None:
-            self.predictor.expect_misses(self.stage, step)
-        return record
-
-    def take(self, step: Step, record: Record) -> None:
-        """Goes on upon what is cached."""
-        assert record.layer is not None
-        self.key = key_after(step, record.result or record.key, self.key)
-        self.layers = None if self.layers is None else (*self.layers, record.layer)
-
-    def make(self, step: Step, key: str) -> None:
-        """Goes on upon what is to be made."""
-        self.key = key_after(step, key, self.key)
-        self.is_new = not self.predictor.store.records.has(key)
-        self._lose_sight(step)
-
-    def certain_miss(self, step: Step) -> tuple[str, ...]:
-        """Why a step isn't cached, though its key isn't known; nothing where it may be cached."""
-        assert step.effect is not None
-        if self.is_new and not stands_alone(step):
-            return (f"it follows {self.made_at}",)
-        below = () if stands_alone(step) else self.layers
-        if below is None:
-            return ()
-        diff_ids = [layer.diff_id for layer in below]
-        was_done = self.predictor.store.records.has_effect(typed(keyed(step.effect)), diff_ids)
-        return () if was_done else (NEVER_DONE,)
-
-    def give_up(self, step: Step, obstacle: str, *, is_new: bool = False) -> None:
-        """Goes on upon what nobody knows; ``is_new``: nothing was ever put upon it."""
-        self.obstacle = self.obstacle or obstacle
-        self.is_new = self.is_new or is_new
-        self._lose_sight(step)
-
-    def _lose_sight(self, step: Step) -> None:
-        self.made_at = self.made_at or f"step {step.number}"
-        self.layers = None
-
-
-@dataclass
 class Predictor:
     """Looks ahead. ``bases`` are what the plan was made with."""
 
@@ -177,7 +110,7 @@ class Predictor:
     plan: Plan
     context: DirectoryContext
     bases: Glance
-    _stages: dict[int, _StageAhead] = field(default_factory=dict)
+    _stages: dict[int, StageAhead] = field(default_factory=dict)
     _predictions: dict[tuple[int, int], Prediction] = field(default_factory=dict)
     _built: set[int] = field(default_factory=set)
 
@@ -194,6 +127,8 @@ class Predictor:
         fetcher = self.origins.fetcher
         self.origins.fetcher = NothingFetched(self.store, {}, fetcher.cancellation, fetcher.journal)
         self.lookup = Lookup(self.origins, self.request.surroundings, self._has_a_name)
+        self.refused = dict(_refused(self.plan, self.request))
+        """What the build is refused for before it begins, by places."""
 
     def forecast(self) -> Forecast:
         """What becomes of every step: first of those that the build comes to."""
@@ -264,7 +199,7 @@ class Predictor:
             image = image.append(layer, stage.result.config, None)
         return image
 
-    def _ahead(self, index: int) -> _StageAhead:
+    def _ahead(self, index: int) -> StageAhead:
         if index not in self._stages:
             stage = self.plan.stages[index]
             self._stages[index] = ahead = self._at_its_base(stage)
@@ -273,19 +208,21 @@ class Predictor:
                     self._predictions[index, step.number] = self._predict(step, ahead)
         return self._stages[index]
 
-    def _at_its_base(self, stage: Stage) -> _StageAhead:
+    def _at_its_base(self, stage: Stage) -> StageAhead:
         if isinstance(stage.base, FromStage):
             base = self._ahead(stage.base.stage)
             is_of_it = base.made_at and " of " not in base.made_at
             made_at = f"{base.made_at} of stage {base.stage.title}" if is_of_it else base.made_at
-            return _StageAhead(self, stage, base.key, base.layers, base.obstacle, base.is_new, made_at)
+            return StageAhead(self, stage, base.key, base.layers, base.obstacle, base.is_new, made_at)
         if stage.base is not None and (why := self.bases.missing.get(stage.base.name)):
-            return _StageAhead(self, stage, "", None, f"depends on its base: {why}", made_at="its base")
+            return StageAhead(self, stage, "", None, f"depends on its base: {why}", made_at="its base")
         image = stage.image or Image.scratch(stage.platform)
-        return _StageAhead(self, stage, image.chain or "scratch", image.layers)
+        return StageAhead(self, stage, image.chain or "scratch", image.layers)
 
-    def _predict(self, step: Step, ahead: _StageAhead) -> Prediction:
+    def _predict(self, step: Step, ahead: StageAhead) -> Prediction:
         try:
+            if refusal := self.refused.get(step.statement.span):
+                raise refusal
             if ahead.obstacle and not stands_alone(step):
                 raise NotKnown(ahead.obstacle)
             found = self._looked_up(step, ahead)
@@ -305,10 +242,21 @@ class Predictor:
         ahead.make(step, key)
         return Prediction("runs", key, reasons)
 
-    def _looked_up(self, step: Step, ahead: _StageAhead) -> Found:
+    def _looked_up(self, step: Step, ahead: StageAhead) -> Found:
         found = self.lookup.by_name(step, ahead)
         if found.record is not None:
             return found
         for index in stages_awaited(step) if ahead.stage.index in self._built else ():
             self._begin(index)
         return self.lookup.by_files(step, ahead, found)
+
+
+def _refused(plan: Plan, request: BuildRequest) -> Iterator[tuple[Span, MinibuildError]]:
+    for index in plan.order:
+        stage = replace(plan, order=(index,))
+        try:
+            check_platforms(stage)
+            check_permissions(stage, request.surroundings)
+        except MinibuildError as error:
+            if error.span is not None:
+                yield error.span, error

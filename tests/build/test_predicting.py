@@ -12,7 +12,7 @@ from minibuild.build.engine import build
 from minibuild.build.predicting import Forecast, Prediction, predict
 from minibuild.build.request import BuildRequest
 from minibuild.events import Event, Finished, Started
-from minibuild.oci import Digest
+from minibuild.oci import Digest, Platform
 from minibuild.plan import Plan
 from minibuild.plan.keys import typed
 from minibuild.runtimes.base import Cancellation
@@ -225,3 +225,16 @@ def test_an_owner_by_name_is_looked_up_in_what_is_cached(bench: Bench) -> None:
     assert told(*bench.predict(text)) == {"COPY passwd /etc/": "cached", "COPY --link --chown=app f /f": "cached"}
     bench.write({"passwd": "app:x:9:9::/:\n"})
     assert told(*bench.predict(text))["COPY --link --chown=app f /f"] == "perhaps"
+
+
+@pytest.mark.parametrize(
+    ("step", "platform", "reason"),
+    [
+        ("RUN --security=insecure x", Platform.of_this_machine(), "RUN --security=insecure is not permitted"),
+        ("RUN x", Platform("linux", "pdp11"), "RUN can't run linux/pdp11 programs"),
+    ],
+)
+def test_what_the_build_is_refused_for_fails(bench: Bench, step: str, platform: Platform, reason: str) -> None:
+    plan, forecast = bench.predict(f"FROM scratch\nCOPY f /f\n{step}\nCOPY g /g\n", platform=platform)
+    assert [of_line(plan, forecast, line).outcome for line in (2, 3, 4)] == ["runs", "fails", "runs"]
+    assert of_line(plan, forecast, 3).reasons[0].startswith(reason)
