@@ -1,4 +1,4 @@
-"""One stage on its way, foreseen: what is known of it after each of its steps, as ``stage`` knows it when it is built."""
+"""One stage on its way, foreseen: what is known of it after each step, as ``stage`` knows it when it is built."""
 
 from __future__ import annotations
 
