@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -10,8 +11,13 @@ from minibuild.dockerfile.statements import Statement
 from minibuild.errors import DockerfileError, Finding, MinibuildError, blame
 from minibuild.instructions.base import Instruction, StageState
 from minibuild.instructions.effects import Effect, FromImage, FromStage, Variables, origins_of
+from minibuild.instructions.environment import Env
+from minibuild.instructions.pairs import Pairs
+from minibuild.instructions.stage import Arg
 from minibuild.oci import Image, Platform
 from minibuild.source import Span
+
+_VARIABLE = re.compile(r"\$\{?(\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +110,20 @@ def fold(
 ) -> tuple[Step, ...]:
     """The steps of instructions that begin with a state, numbered from ``number`` on.
 
-    An instruction that can't be carried out is told to ``wrong``, and the next ones go on without it.
+    An instruction that can't be carried out is told to ``wrong``, and the next ones go on without it; not told is one
+    that uses a variable which an earlier one failed to set, since the first of the two may be all that is wrong.
     """
     steps: list[Step] = []
+    unset: set[str] = set()
     for statement, instruction in placed:
         before = replace(state, escape=statement.escape)
         try:
             with blame(statement.span):
                 step = _step(number + len(steps), statement, instruction, before)
         except DockerfileError as error:
-            wrong(error)
+            if unset.isdisjoint(_VARIABLE.findall(statement.original)):
+                wrong(error)
+            unset |= _set_by(instruction)
             state = _used(before, statement)
             continue
         steps.append(step)
@@ -132,6 +142,16 @@ def _step(number: int, statement: Statement, instruction: Instruction, before: S
     after = _used(instruction.configure(before), statement)
     history = instruction.describe(before)
     return Step(number, before.stage, statement, instruction, effect, before, after, history)
+
+
+def _set_by(instruction: Instruction) -> set[str]:
+    match instruction:
+        case Arg(declarations):
+            return {name.value for name, _ in declarations}
+        case Env(Pairs(pairs=pairs)):
+            return {name.value for name, _ in pairs}
+        case _:
+            return set()
 
 
 def _used(state: StageState, statement: Statement) -> StageState:
