@@ -11,7 +11,7 @@ from minibuild.events import Transferred
 from minibuild.oci import Descriptor, Reference
 from minibuild.runtimes.base import Cancellation
 from minibuild.store import Store
-from minibuild.store.promises import Promise
+from minibuild.store.promises import LostLayers, Promise
 from minibuild.transports.base import BlobSource
 
 REGISTRY = "docker://"
@@ -31,7 +31,7 @@ class Supply:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, promises: Sequence[Promise]) -> None:
-        """Brings them all, one place after the other; raises ImageError, and RegistryError."""
+        """Brings them all, one place after the other; raises LostLayers."""
         by_place: dict[str, list[Descriptor]] = {}
         for promise in promises:
             by_place.setdefault(promise.place, []).append(promise.descriptor)
@@ -43,6 +43,7 @@ class Supply:
 
     def _from_registry(self, repository: Reference, descriptors: Sequence[Descriptor]) -> None:
         from minibuild.registry.endpoints import parse_mirrors
+        from minibuild.registry.failures import Unreachable
         from minibuild.transports.registry import Registry
 
         with (
@@ -50,7 +51,14 @@ class Supply:
             self.cancellation.telling(registry.cancel),
             self.journal.activity(_title(descriptors, repository.with_tag("").familiar())) as activity,
         ):
-            registry.fetch_blobs(repository, descriptors, self.store.blobs, activity.progress, activity=activity.number)
+            blobs = self.store.blobs
+            try:
+                registry.fetch_blobs(repository, descriptors, blobs, activity.progress, activity=activity.number)
+            except ImageError as error:
+                missing = (descriptor.digest for descriptor in descriptors if not blobs.has(descriptor))
+                # Where nobody answers, none of the others is to be had either.
+                is_down = isinstance(error.__cause__, Unreachable)
+                raise LostLayers(error, frozenset(missing if is_down else registry.refused)) from error
 
     def _from_source(self, place: str, descriptors: Sequence[Descriptor]) -> None:
         from minibuild.transports import open_source
@@ -59,7 +67,11 @@ class Supply:
         if source is None:
             raise ImageError(f"{place!r} is no place that blobs are had from")
         with self.journal.activity(_title(descriptors, place)) as activity:
-            bring(self.store, source, descriptors, activity)
+            for descriptor in descriptors:
+                try:
+                    bring(self.store, source, [descriptor], activity)
+                except ImageError as error:
+                    raise LostLayers(error, frozenset({descriptor.digest})) from error
 
 
 def bring(store: Store, source: BlobSource, descriptors: Sequence[Descriptor], activity: Activity) -> None:

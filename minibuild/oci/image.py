@@ -190,6 +190,11 @@ class Image:
         return Descriptor.parse(json.loads(self.raw_manifest)["config"])
 
     @property
+    def blobs(self) -> tuple[Descriptor, ...]:
+        """What its manifest names besides the configuration: the layers' blobs."""
+        return tuple(layer.descriptor for layer in self.layers)
+
+    @property
     def size(self) -> int:
         """Bytes of all layers, as their blobs are."""
         return sum(layer.descriptor.size for layer in self.layers)

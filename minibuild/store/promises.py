@@ -22,8 +22,24 @@ class Promise:
     place: str
 
 
+class LostLayers(ImageError):
+    """Promised blobs that can't be had, or a layer that isn't what it was said to be: the steps that made them don't
+    count as done any more, and whoever does them again gets on.
+
+    ``reason`` is what went wrong first.
+    """
+
+    def __init__(self, reason: ImageError, digests: frozenset[Digest]) -> None:
+        hint = reason.hint or "build again: the step that made it is then done anew"
+        super().__init__(reason.message, hint=hint)
+        self.reason = reason
+        self.digests = digests
+
+
 Supplier: TypeAlias = Callable[[Sequence[Promise]], None]
-"""Brings promised blobs into the store, all of them; raises MinibuildError where it can't."""
+"""Brings promised blobs into the store, all of them; raises MinibuildError where it can't, LostLayers where it knows
+which.
+"""
 
 
 class Promises:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import time
@@ -108,6 +108,22 @@ class Records:
         """Keeps a record, instead of an earlier one of the same key and parent."""
         query = f"INSERT OR REPLACE INTO records ({_COLUMNS}, used) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         self._run(lambda database: database.execute(query, (*_row(record), int(time()))).fetchall())
+
+    def adopt(self, records: Iterable[Record]) -> int:
+        """Keeps records of another store's that aren't known here, or whose layers are gone; answers how many."""
+        mark, adopted = frozenset(self._found), 0
+        for record in records:
+            if self.find(record.key, record.parent_diff_ids) is None:
+                self.put(record)
+                adopted += 1
+        self._found = set(mark)  # to have looked is no use
+        return adopted
+
+    def forget_layers(self, digests: Iterable[Digest]) -> int:
+        """Forgets the records whose layers are these blobs; answers how many that were."""
+        query = "DELETE FROM records WHERE instr(layer, ?) RETURNING key"
+        names = [json.dumps({"digest": digest})[1:-1] for digest in digests]  # as a row names its layer's blob
+        return len(self._run(lambda database: [row for name in names for row in database.execute(query, (name,))]))
 
     def all(self) -> tuple[Record, ...]:
         """Every record, oldest first."""

@@ -16,7 +16,7 @@ from minibuild.store.blobs import Blobs, disk_explained
 from minibuild.store.images import Images, replace_file
 from minibuild.store.layout import LAYOUT, LAYOUT_FILE
 from minibuild.store.locks import Lease, locked
-from minibuild.store.promises import Promises, Supplier
+from minibuild.store.promises import LostLayers, Promises, Supplier
 from minibuild.store.records import Records
 from minibuild.store.verifying import verified
 
@@ -117,7 +117,12 @@ class Store:
             return
         if self.supplier is None:
             raise ImageError(f"blob {missing[0].descriptor.digest} isn't in the store, but in {missing[0].place}")
-        self.supplier(missing)
+        try:
+            self.supplier(missing)
+        except LostLayers as lost:
+            if self.records.forget_layers(lost.digests):
+                raise
+            raise lost.reason from None
         for promise in missing:
             self.promises.forget(promise.descriptor.digest)
 
@@ -168,7 +173,8 @@ class Store:
         from minibuild.layers.compression import decompressed
 
         blob = self.open(layer.descriptor)
-        return verified(decompressed(blob), layer.diff_id, f"layer {layer.descriptor.digest}, unpacked,")
+        name = f"layer {layer.descriptor.digest}, unpacked,"
+        return verified(decompressed(blob), layer.diff_id, name, lambda error: self._disowned(layer, error))
 
     def compressed(self, layer: Layer, compression: Compression, *, force: bool = False) -> Layer:
         """The layer in another form, made if need be and kept; a layer that is compressed in whatever way stays as it
@@ -261,6 +267,11 @@ class Store:
             while block := tar.read(_BLOCK):
                 draft.write(block)
             draft.commit(layer.diff_id)
+
+    def _disowned(self, layer: Layer, error: ImageError) -> ImageError:
+        """What to raise of a layer that isn't what it was said to be: no step that a record says it is of is done."""
+        digests = frozenset({layer.descriptor.digest})
+        return LostLayers(error, digests) if self.records.forget_layers(digests) else error
 
     def _lock_of(self, layer: Layer) -> Path:
         return self.root / "locks" / layer.diff_id.hex

@@ -27,6 +27,34 @@ class ImageSource(BlobSource, Protocol):
         """The image of that name for a platform; raises ImageError where there is none."""
 
 
+class Package(Protocol):
+    """What a registry keeps under a name: a manifest, its configuration, and blobs. An image is one."""
+
+    @property
+    def blobs(self) -> Sequence[Descriptor]:
+        """What the manifest names besides the configuration."""
+
+    @property
+    def config_descriptor(self) -> Descriptor:
+        """Points at the configuration."""
+
+    @property
+    def digest(self) -> Digest:
+        """The manifest's digest."""
+
+    @property
+    def media_type(self) -> str:
+        """The manifest's media type."""
+
+    @property
+    def raw_config(self) -> bytes:
+        """The configuration."""
+
+    @property
+    def raw_manifest(self) -> bytes:
+        """The manifest."""
+
+
 class LayerContents(Protocol):
     """What gives an exporter the bytes of layers: the store."""
 

@@ -43,6 +43,10 @@ class Layout:
             raise ImageError(f"blob {descriptor.digest} of {self._files.where} {found}")
         return verified(self._files.open(name), descriptor.digest, f"blob {descriptor.digest} of {self._files.where}")
 
+    def manifest(self, platform: Platform) -> bytes:
+        """The manifest that the pin means, whatever it is of; of an index, the one for a platform."""
+        return self._manifest(self._meant(None), platform)
+
     def images(self, platform: Platform) -> Iterator[tuple[tuple[Reference, ...], Image]]:
         """All images for a platform, each with its names, in the index's order."""
         entries = self._entries()
@@ -60,7 +64,7 @@ class Layout:
             raise ImageError(f"{self._files.where} has no image")
         return images
 
-    def _meant(self, reference: Reference) -> Sequence[Descriptor]:
+    def _meant(self, reference: Reference | None) -> Sequence[Descriptor]:
         """The descriptors that answer to the pin, or else to the reference: one, or one a platform."""
         entries = self._entries()
         name, _, digest = self._pin.rpartition("@") if "@" in self._pin else (self._pin, "", "")
@@ -91,6 +95,10 @@ class Layout:
         return Descriptor(MediaType.INDEX if "manifests" in document else MediaType.MANIFEST, digest, size)
 
     def _image(self, candidates: Sequence[Descriptor], platform: Platform) -> Image:
+        raw = self._manifest(candidates, platform)
+        return Image.parse(raw, self._document(Descriptor.parse(parse_manifest(raw).get("config") or {})))
+
+    def _manifest(self, candidates: Sequence[Descriptor], platform: Platform) -> bytes:
         chosen = candidates[0] if len(candidates) == 1 else None
         for _ in range(_DEEPEST):
             chosen = chosen or choose(candidates, platform)
@@ -99,8 +107,7 @@ class Layout:
                 raise ImageError(f"{self._files.where} has {offered or 'no platform'}, wanted {platform}")
             raw = self._document(chosen)
             if chosen.media_type not in INDEX_TYPES:
-                config = Descriptor.parse(parse_manifest(raw).get("config") or {})
-                return Image.parse(raw, self._document(config))
+                return raw
             candidates, chosen = parse_index(raw), None
         raise ImageError(f"{self._files.where} has indices within indices")
 

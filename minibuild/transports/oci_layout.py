@@ -16,6 +16,7 @@ from minibuild.store.layout import (
     INDEX_FILE,
     LAYOUT,
     LAYOUT_FILE,
+    Document,
     Documents,
     entries_of,
     names_of,
@@ -23,7 +24,7 @@ from minibuild.store.layout import (
     write_index,
 )
 from minibuild.store.locks import locked
-from minibuild.transports.base import LayerContents
+from minibuild.transports.base import LayerContents, Package
 from minibuild.transports.files import Directory
 from minibuild.transports.layout import Layout
 
@@ -54,32 +55,39 @@ class OciLayout:
     def open(self, descriptor: Descriptor) -> BinaryIO:
         return self._layout.open(descriptor)
 
+    def manifest(self, platform: Platform) -> bytes:
+        """The manifest that is meant, whatever it is of; of an index, the one for a platform."""
+        return self._layout.manifest(platform)
+
     def images(self, platform: Platform) -> Iterator[tuple[tuple[Reference, ...], Image]]:
         """All images for a platform, each with its names."""
         return self._layout.images(platform)
 
     def export(self, image: Image, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
         """Adds the image to the layout, which is made if need be; an image of the same tag loses it."""
+        self.put(image, entries_of(image, names), contents, progress)
+
+    def put(self, package: Package, entries: Sequence[Document], contents: LayerContents, progress: Progress) -> None:
+        """Adds what has a manifest, by these entries of the index; others of their names lose them."""
         if self._path.exists() and not self._path.is_dir():
             raise UsageError(f"{self._path} is a file, wanted a directory")
         with disk_explained(self._path):
             self._path.mkdir(parents=True, exist_ok=True)
             blobs = Blobs(self._path, self._path)
             blobs.make()
-            for layer in image.layers:
-                if not blobs.has(layer.descriptor):
-                    _copy(layer.descriptor, blobs, contents, progress)
-            blobs.add(image.raw_config)
-            blobs.add(image.raw_manifest)
-            self._name(image, names)
+            for descriptor in package.blobs:
+                if not blobs.has(descriptor):
+                    _copy(descriptor, blobs, contents, progress)
+            blobs.add(package.raw_config)
+            blobs.add(package.raw_manifest)
+            self._list(entries)
 
-    def _name(self, image: Image, names: Sequence[Reference]) -> None:
+    def _list(self, after: Sequence[Document]) -> None:
         index, layout = self._path / INDEX_FILE, self._path / LAYOUT_FILE
         with suppress(FileExistsError), layout.open("xb") as file:
             file.write(LAYOUT)
         with locked(layout):
             before: Documents = read_index(index.read_bytes(), str(index)) if index.exists() else []
-            after = entries_of(image, names)
             taken = {names_of(entry) for entry in after} - {()}
             kept = [entry for entry in before if names_of(entry) not in taken and entry not in after]
             replace_file(index, write_index([*kept, *after]), self._path)

@@ -1,4 +1,4 @@
-"""Images to registries: each gets what it lacks, and takes over what it has elsewhere."""
+"""What has a manifest, to registries: each gets what it lacks, and takes over what it has elsewhere."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from minibuild.errors import UsageError
 from minibuild.events import Progress
-from minibuild.oci import Descriptor, Image, Reference
+from minibuild.oci import Descriptor, Reference
 from minibuild.registry.destination import Destination
-from minibuild.transports.base import LayerContents
+from minibuild.transports.base import LayerContents, Package
 from minibuild.transports.registry import Registry
 from minibuild.transports.transfers import Abandoned, Transfer, move
 
@@ -18,12 +18,13 @@ _MOST_HOMES = 3
 
 
 class Pushing:
-    """The registries that an image's names are of."""
+    """The registries that an image's names are of; ``also`` are names under which they have got the same blobs."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], also: Sequence[Reference] = ()) -> None:
         self._environment = environment
+        self._also = also
 
-    def export(self, image: Image, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
+    def export(self, image: Package, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
         """Puts the image under all its names; nothing is named before all of it is there."""
         if not names:
             raise UsageError("nothing says where to push to", hint="name it: -t REGISTRY/REPOSITORY:TAG")
@@ -31,7 +32,7 @@ class Pushing:
         for name in names:
             by_repository.setdefault(name.name, []).append(name)
         with Registry({}, self._environment) as registry:
-            pushed: list[Reference] = []
+            pushed = list(self._also)
             for siblings in by_repository.values():
                 push = _Push(registry, image, siblings, contents, progress)
                 push.perform([name.repository for name in pushed if name.registry == siblings[0].registry])
@@ -43,7 +44,7 @@ class _Push:
     """An image on its way into one repository, under one or more tags."""
 
     registry: Registry
-    image: Image
+    image: Package
     names: Sequence[Reference]
     contents: LayerContents
     progress: Progress
@@ -62,7 +63,7 @@ class _Push:
                 destination.put_blob(descriptor, lambda: self.contents.open(descriptor), _reporter(transfer))
             transfer.done = descriptor.size
 
-        wanted = {layer.descriptor.digest: layer.descriptor for layer in image.layers}
+        wanted = {descriptor.digest: descriptor for descriptor in image.blobs}
         transfers = [Transfer(descriptor) for descriptor in wanted.values()]
         move(transfers, carry, lambda transfer: self.progress(transfer.event(0)), self.registry.cancel)
         _put_document(destination, image.config_descriptor, image.raw_config)

@@ -72,6 +72,8 @@ class Registry:
         # By which name each blob can be asked for; what each name was resolved to.
         self._names: dict[Digest, Reference] = {}
         self._digests: dict[Reference, Digest] = {}
+        self.refused: set[Digest] = set()
+        """The blobs that were to be fetched, and couldn't be."""
 
     def resolve(self, reference: Reference, platform: Platform) -> Image:
         """The image of that name for a platform; raises ImageError where there is none, RegistryError where nobody
@@ -94,6 +96,15 @@ class Registry:
             for blob in (config, *(layer.descriptor for layer in image.layers)):
                 self._names[blob.digest] = reference
         return image
+
+    def manifest(self, reference: Reference, platform: Platform) -> bytes:
+        """The manifest of that name, whatever it is of; of an index, the one for a platform. Raises as ``resolve``."""
+        raw = self._client.manifest(reference)
+        return self._of_platform(reference, raw, platform) if "manifests" in _document(raw) else raw
+
+    def blob(self, reference: Reference, descriptor: Descriptor) -> BinaryIO:
+        """A blob that a repository is known to have, verified at its end; the caller closes it."""
+        return self._client.blob(reference, descriptor)
 
     def pinned(self, reference: Reference) -> Reference:
         """The reference with the digest of what the registry has by that name (an index, where it is one); asks
@@ -176,7 +187,11 @@ class Registry:
                     fetch.done += len(piece)
                 writer.commit(fetch.descriptor)
 
-        self._client.fetch(self._names[fetch.descriptor.digest], fetch.descriptor, take)
+        try:
+            self._client.fetch(self._names[fetch.descriptor.digest], fetch.descriptor, take)
+        except ImageError:
+            self.refused.add(fetch.descriptor.digest)
+            raise
 
 
 def _suits(found: Platform, wanted: Platform) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gzip
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from minibuild.errors import ImageError
+from minibuild.errors import ImageError, RegistryError
 from minibuild.oci import Descriptor, Digest, Layer, MediaType, Reference
 from minibuild.store import Record, Store
 from minibuild.store.collect import collect
-from minibuild.store.promises import Promise
+from minibuild.store.promises import LostLayers, Promise
 from tests.store.conftest import stored_image
 
 CONTENT = b"the blob"
@@ -97,3 +98,38 @@ def test_a_damaged_promise_is_none(store: Store) -> None:
     store.promises.add([BLOB], PLACE)
     (store.root / "promises" / BLOB.digest.hex).write_text("{")
     assert store.promises.find(BLOB.digest) is None
+
+
+def losing(reason: ImageError, *digests: Digest) -> Callable[[Sequence[Promise]], None]:
+    """A supplier that has nothing."""
+
+    def supply(_promises: Sequence[Promise]) -> None:
+        raise LostLayers(reason, frozenset(digests))
+
+    return supply
+
+
+def test_a_step_whose_layer_cannot_be_had_is_done_no_more(store: Store) -> None:
+    store.records.put(Record("key", layer=Layer(BLOB, BLOB.digest)))
+    store.promises.add([BLOB], PLACE)
+    store.supplier = losing(ImageError("it is gone"), BLOB.digest)
+    with pytest.raises(LostLayers, match="it is gone"):
+        store.open(BLOB)
+    assert store.records.all() == ()
+
+
+def test_what_no_step_made_fails_as_its_place_did(store: Store) -> None:
+    store.promises.add([BLOB], PLACE)
+    store.supplier = losing(RegistryError("it is gone"), BLOB.digest)
+    with pytest.raises(RegistryError, match="it is gone"):
+        store.open(BLOB)
+
+
+@pytest.mark.parametrize("content", [gzip.compress(b"other", mtime=0), b"no gzip at all"])
+def test_a_step_whose_layer_unpacks_to_something_else_is_done_no_more(store: Store, content: bytes) -> None:
+    blob = Descriptor(MediaType.LAYER_GZIP, store.blobs.add(content), len(content))
+    layer = Layer(blob, Digest.of(b"said"))
+    store.records.put(Record("key", layer=layer))
+    with pytest.raises(LostLayers), store.stream_tar(layer) as tar:
+        tar.read()
+    assert store.records.all() == ()

@@ -136,3 +136,19 @@ def test_a_cache_that_cannot_be_opened_is_one_clear_error(store: Store) -> None:
     with pytest.raises(UnavailableError, match=r"cache\.sqlite can't be used") as raised:
         store.records.find("key", ())
     assert "delete it" in raised.value.hint
+
+
+def test_what_another_store_knows_is_taken_where_nothing_is_known(store: Store) -> None:
+    ours, theirs = Record("key", created="ours"), Record("key", created="theirs")
+    store.records.put(ours)
+    assert store.records.adopt([theirs, Record("other", created="theirs")]) == 1
+    assert store.records.find("key", ()) == ours
+    assert store.records.find("other", ()) == Record("other", created="theirs")
+
+
+def test_what_another_store_knows_takes_the_place_of_what_lost_its_layer(store: Store) -> None:
+    gone = Layer.of_tar(Digest.of(b"gone"), 4)
+    store.records.put(Record("key", layer=gone))
+    here = Layer.of_tar(store.blobs.add(b"here"), 4)
+    store.records.adopt([Record("key", layer=here)])
+    assert store.records.find("key", ()) == Record("key", layer=here)

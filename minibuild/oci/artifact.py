@@ -1,0 +1,51 @@
+"""A manifest that isn't an image's: blobs that a registry keeps, and a document of another media type about them.
+
+Source: image-spec manifest.md §Guidelines for Artifact Usage; its ``config`` tells what it is, which registries of any
+age take.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from minibuild.oci.config import encode_json
+from minibuild.oci.digest import Digest
+from minibuild.oci.image import Descriptor, MediaType
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A manifest and the document in its configuration's place, as the bytes they are; ``blobs`` are its layers."""
+
+    blobs: tuple[Descriptor, ...]
+    raw_config: bytes = field(repr=False)
+    raw_manifest: bytes = field(repr=False)
+    media_type: str = MediaType.MANIFEST
+
+    @classmethod
+    def compose(cls, config_type: str, raw_config: bytes, blobs: Sequence[Descriptor]) -> Artifact:
+        """The artifact of a document that is of that media type."""
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": MediaType.MANIFEST,
+            "config": Descriptor(config_type, Digest.of(raw_config), len(raw_config)).encode(),
+            "layers": [descriptor.encode() for descriptor in blobs],
+        }
+        return cls(tuple(blobs), raw_config, encode_json(manifest))
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of the manifest."""
+        return Digest.of(self.raw_manifest)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """Points at the manifest."""
+        return Descriptor(self.media_type, self.digest, len(self.raw_manifest))
+
+    @property
+    def config_descriptor(self) -> Descriptor:
+        """Points at the document, as the manifest does."""
+        return Descriptor.parse(json.loads(self.raw_manifest)["config"])
