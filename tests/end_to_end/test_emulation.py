@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from minibuild.runtimes.table import TABLE
 from tests import bases
+from tests.accounts import open_directory
 from tests.command import Minibuild
 from tests.daemons import Registry
 from tests.emulation import ARCHITECTURE, MACHINE, binfmt_misc, emulated
@@ -26,6 +28,13 @@ ARG TARGETPLATFORM
 RUN cat /note && echo "run on $(uname -m) for $TARGETPLATFORM"
 CMD ["uname", "-m"]
 """
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """In place of pytest's: a directory that a plain user can reach."""
+    with open_directory() as path:
+        yield path
 
 
 @pytest.fixture
@@ -58,6 +67,19 @@ def test_run_is_emulated_by_every_runtime_and_a_stage_for_this_machine_is_not(
     assert f"run on {MACHINE} for linux/{ARCHITECTURE}" in lines
     assert (ran.returncode, ran.stdout) == (0, f"{MACHINE}\n")
     assert foreign.succeed("inspect", "--format", "{{.Architecture}}", "app") == f"{ARCHITECTURE}\n"
+
+
+def test_a_plain_users_run_is_emulated_too(
+    plain: Minibuild,
+    foreign: Minibuild,
+    project: Project,
+    lock: Path,  # noqa: ARG001  # the bases are served
+) -> None:
+    root = project({"Dockerfile": DOCKERFILE})
+    with emulated(lock):
+        done = plain("build", "--progress=plain", "--platform", f"linux/{ARCHITECTURE}", root)
+    assert done.returncode == 0, done.stderr
+    assert f" run on {MACHINE} for linux/{ARCHITECTURE}\n" in done.stderr
 
 
 def test_without_an_emulator_a_run_is_refused_before_anything_runs(
