@@ -88,7 +88,7 @@ class StageBuild:
         """Does one step, or finds it done; errors blame its place."""
         with blame(step.statement.span):
             if step.effect is None:
-                self._done(_Unsettled(step, None, self._created_before()))
+                self._done(_Unsettled(step, None, self._dated(self._created_before())))
             else:
                 self.steps += 1
                 self._perform(step, title)
@@ -167,7 +167,8 @@ class StageBuild:
         self.cached += 1
         self.key = key_after(step, record.result or record.key, self.key)
         chain = record.chain or self._chain_after(record.layer.diff_id)
-        self._done(_Unsettled(step, ChainedLayer.of(chain, record.layer), record.created, tuple(keys[1:])))
+        layer = ChainedLayer.of(chain, record.layer)
+        self._done(_Unsettled(step, layer, self._dated(record.created), tuple(keys[1:])))
 
     def _keep(self, step: Step, layer: ChainedLayer, keys: tuple[Key, ...]) -> None:
         self.key = key_after(step, keys[0][0], self.key)
@@ -209,6 +210,10 @@ class StageBuild:
                     )
                 )
             self._unsettled.popleft()
+
+    def _dated(self, created: str) -> str:
+        """When a step was done: where SOURCE_DATE_EPOCH is said then, whenever it was."""
+        return created if self.engine.request.source_date_epoch is None else self.engine.created
 
     def _created_before(self) -> str:
         """A step without a layer is as old as what it stands on, so that a cached build gives the same image ID."""

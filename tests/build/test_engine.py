@@ -187,6 +187,16 @@ def test_a_source_date_makes_builds_in_two_stores_the_same(bench: Bench, tmp_pat
     assert one.config.created == "2009-02-13T23:31:30Z"
 
 
+def test_a_source_date_is_that_of_steps_from_the_cache_too_and_of_those_that_only_configure(bench: Bench) -> None:
+    dockerfile = "FROM scratch\nENV A=1\nCOPY f /f\nCMD x\n"
+    bench.build(dockerfile)
+    dated = bench.build(dockerfile, source_date_epoch=1234567890)
+    assert dated.cached == 1
+    created = [line.created for line in dated.image.config.history]
+    assert [*created, dated.image.config.created] == ["2009-02-13T23:31:30Z"] * 4
+    assert bench.build(dockerfile).image != dated.image
+
+
 def test_a_workdir_is_owned_as_chown_would_have_it(bench: Bench) -> None:
     tree = bench.tree(bench.build("FROM scratch\nUSER 7\nWORKDIR /a\nUSER 8:9\nWORKDIR b\n").image)
     owners = [(entry.uid, entry.gid) for entry in tree.walk("")]
