@@ -15,9 +15,9 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from minibuild.build.context import DirectoryContext
     from minibuild.build.request import BuildRequest, BuildResult
     from minibuild.dockerfile.statements import Dockerfile
+    from minibuild.oci import Layer
     from minibuild.plan import Plan
 
 
@@ -45,7 +46,8 @@ class NeedsNamespace(Exception):
 class Work:
     """A build, read and planned: nothing but its steps is left to do.
 
-    ``only_looks``: they are looked up in the cache, and the first that isn't there raises NeedsNamespace.
+    ``arrived`` are cache mounts that came with caches, by the names of their places. ``only_looks``: steps are looked up
+    in the cache, and the first that isn't there raises NeedsNamespace.
     """
 
     request: BuildRequest
@@ -53,6 +55,7 @@ class Work:
     plan: Plan
     context: DirectoryContext
     bases: Bases
+    arrived: Mapping[str, Layer] = field(default_factory=lambda: MappingProxyType({}))
     only_looks: bool = False
 
 
@@ -134,6 +137,8 @@ def main() -> None:
     except BaseException as error:
         with suppress(BrokenPipeError):
             tell("error", _portable(error))
+    # All is closed that had to be, and taking an interpreter down takes its time.
+    os._exit(0)
 
 
 def _perform(commands: int, progress: Callable[[Event], None]) -> BuildResult:
