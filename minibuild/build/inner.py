@@ -46,8 +46,8 @@ class NeedsNamespace(Exception):
 class Work:
     """A build, read and planned: nothing but its steps is left to do.
 
-    ``arrived`` are cache mounts that came with caches, by the names of their places. ``only_looks``: steps are looked up
-    in the cache, and the first that isn't there raises NeedsNamespace.
+    ``arrived`` are cache mounts that came with caches, by the names of their places. ``only_looks``: steps are looked
+    up in the cache, and the first that isn't there raises NeedsNamespace.
     """
 
     request: BuildRequest
