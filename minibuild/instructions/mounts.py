@@ -38,6 +38,7 @@ _ACCESSES = frozenset(("readonly", "readwrite"))
 _SHARINGS = ("shared", "private", "locked")
 _TRUTHS = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
 _SECRETS = "/run/secrets"
+_FIELD = re.compile(r'(?:"(?P<quoted>(?:[^"]|"")*+)"|(?P<plain>[^,"]*))(?=,|\Z)')
 
 
 _CHECKS: Mapping[str, tuple[Callable[[str], bool], str]] = {
@@ -258,11 +259,14 @@ def _check(key: str, value: str, at: Text) -> None:
 
 
 def _items(text: Text) -> Iterator[Text]:
-    # The value is one line of CSV; its fields are found again in the text for their places.
-    import csv
-
-    start = 0
-    for item in next(csv.reader([text.value]), []):
-        at = max(text.value.find(item, start), start)
-        yield Text(item, text.source, text.slice(at, at + len(item)).segments)
-        start = at + len(item)
+    """The fields of one line of CSV, which is what the value is; raises DockerfileError at a quote out of place."""
+    at = 0
+    while at <= len(text.value):
+        part = _FIELD.match(text.value, at)
+        if part is None:
+            start = text.value.index('"', at)
+            hint = 'an item in quotes stands in them as a whole: "target=/a,b"'
+            raise DockerfileError("--mount has a quote out of place", span=text.slice(start, start + 1).span, hint=hint)
+        item = text.slice(*part.span("quoted" if part["quoted"] is not None else "plain"))
+        yield Text(item.value.replace('""', '"'), item.source, item.segments)
+        at = part.end() + 1

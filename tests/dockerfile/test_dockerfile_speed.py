@@ -42,6 +42,7 @@ HOSTILE = {
     "open brackets": "CMD " + "[" * 60000,
     "escapes in an exec form": 'CMD ["' + "\\u0041" * 10000 + '"]',
     "commas in a mount": "RUN --mount=" + "," * 60000 + " x",
+    "a mount over many lines": "RUN --mount=type=bind,target=/" + ("a" * 60000 + "\\\n") * 20 + " x",
     "here-documents in a line": "RUN " + "<<A " * 10000,
     "lines without the end of a here-document": "RUN <<A\n" + "x\n" * 200000,
     "continuations": "RUN x " + "\\\n" * 200000,

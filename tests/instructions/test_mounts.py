@@ -97,3 +97,21 @@ SIZES = {
 @pytest.mark.parametrize(("text", "size"), SIZES.items(), ids=SIZES)
 def test_sizes_are_written_as_docker_does(text: str, size: int | None) -> None:
     assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    ("flag", "target"),
+    [
+        ("""--mount='type=bind,"target=/a,b"'""", "/a,b"),
+        (r"--mount=type=bind,\"target=/a,b\"", "/a,b"),
+        ("--mount=type=bind,'target=/a b'", "/a b"),
+    ],
+)
+def test_a_target_with_a_comma_or_a_blank_stands_in_quotes(flag: str, target: str) -> None:
+    assert [mount.target for mount in effect(flag).mounts] == [target]
+
+
+@pytest.mark.parametrize("flag", [r"--mount=type=bind,target=/a\"b", """--mount='"type=bind",target=/x,"'"""])
+def test_a_quote_inside_an_item_is_pointed_at(flag: str) -> None:
+    caught = error(f"RUN {flag} x")
+    assert (caught.message, caught.span and caught.span.text) == ("--mount has a quote out of place", '"')
