@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -31,20 +32,24 @@ from minibuild.build.stage import StageBuild, StageResult
 from minibuild.build.supplying import Supply
 from minibuild.build.surroundings import check_permissions
 from minibuild.build.threads import in_thread
+from minibuild.build.travelling.collecting import Collected, Collector, below
+from minibuild.build.travelling.document import TravellingMount
+from minibuild.build.travelling.inline import with_cache, without_cache
 from minibuild.build.window import window_on
 from minibuild.checks import check, heeding, refuse_if_strict
-from minibuild.errors import UsageError, did_you_mean
+from minibuild.errors import Finding, MinibuildError, UsageError, did_you_mean
 from minibuild.events import Progress
 from minibuild.instructions.effects import FromContext, FromImage, FromStage, Origin, RunCommand
 from minibuild.layers.entry import Change
 from minibuild.layers.tree import Tree
-from minibuild.oci import Image, Platform
+from minibuild.oci import Image, ImageConfig, Layer, Platform
 from minibuild.plan import Stage, Step, plan
 from minibuild.plan.reading import read
 from minibuild.plan.steps import stages_copied_from
 from minibuild.runtimes.base import Cancellation, Runtime
 from minibuild.sandbox.entering import is_plain_user, obstacle
 from minibuild.store import Store
+from minibuild.store.promises import LostLayers
 
 
 def build(request: BuildRequest, store: Store, progress: Progress, cancellation: Cancellation) -> BuildResult:
@@ -59,12 +64,26 @@ def build(request: BuildRequest, store: Store, progress: Progress, cancellation:
 
 
 def _build(request: BuildRequest, store: Store, journal: Journal, cancellation: Cancellation) -> BuildResult:
+    arrived = {} if request.no_cache else _imported(request, store, journal, cancellation)
     access = replace(Access.of(request), scratch=store.scratch, journal=journal, cancellation=cancellation)
     with open_inputs(request.context, request.dockerfile, access) as inputs:
-        return _build_inputs(request, inputs, store, access)
+        return _build_inputs(request, inputs, store, access, arrived)
 
 
-def _build_inputs(request: BuildRequest, inputs: Inputs, store: Store, access: Access) -> BuildResult:
+def _imported(request: BuildRequest, store: Store, journal: Journal, cancellation: Cancellation) -> Mapping[str, Layer]:
+    """Makes caches from elsewhere known; answers the cache mounts among them."""
+    if not request.caches.sources:
+        return {}
+    from minibuild.build.travelling.importing import import_caches
+    from minibuild.build.travelling.place import Access as CacheAccess
+
+    access = CacheAccess(request.environment, request.mirrors, request.platform, cancellation)
+    return import_caches(request.caches, access, store, journal)
+
+
+def _build_inputs(
+    request: BuildRequest, inputs: Inputs, store: Store, access: Access, arrived: Mapping[str, Layer]
+) -> BuildResult:
     journal, cancellation = access.journal, access.cancellation
     bases = Bases(
         store,
@@ -86,7 +105,7 @@ def _build_inputs(request: BuildRequest, inputs: Inputs, store: Store, access: A
         journal.warn(finding)
     refuse_if_strict(dockerfile, planned.findings, arguments)
     with open_contexts(request.named_contexts, planned, access) as bases.files:
-        work = Work(request, dockerfile, planned, inputs.context, bases)
+        work = Work(request, dockerfile, planned, inputs.context, bases, arrived)
         return perform_as_root(perform, work, store, journal, cancellation)
 
 
@@ -94,14 +113,19 @@ def perform(work: Work, store: Store, journal: Journal, cancellation: Cancellati
     """Does the steps of a build that is planned."""
     journal.heeds = heeding(work.dockerfile, work.request.build_arguments)
     store.supplier = Supply(store, journal, cancellation, work.request.mirrors, work.request.environment)
-    committer = Committer(store)
-    engine = Engine(work, store, journal, cancellation, committer)
-    try:
-        return engine.build()
-    finally:
-        engine.mounting.close()
-        committer.close()
-        store.records.mark_used()
+    while True:
+        committer = Committer(store)
+        engine = Engine(work, store, journal, cancellation, committer)
+        try:
+            return engine.build()
+        except LostLayers as lost:
+            # Each time there is a record less that could promise too much.
+            message = f"what a cache promised can't be had, and is made again: {lost.message}"
+            journal.warn(Finding("CacheUnavailable", message))
+        finally:
+            engine.mounting.close()
+            committer.close()
+            store.records.mark_used()
 
 
 @dataclass
@@ -137,8 +161,12 @@ class Engine:
         """The files that steps copy."""
         self.lookup = Lookup(self.origins, self.request.surroundings, self.may_stay_unbuilt)
         """What the cache has of steps."""
-        self.mounting = Mounting(self.store, self.origins, self.request.surroundings, self._layers, self.stop)
+        self.mounting = Mounting(
+            self.store, self.origins, self.request.surroundings, self._layers, self.stop, self.work.arrived
+        )
         """What RUNs have mounted."""
+        self.collector = Collector(self.store.records, bool(self.request.caches.destinations))
+        """What this build has for caches that travel."""
 
     def build(self) -> BuildResult:
         """Builds the targets and names them."""
@@ -149,7 +177,31 @@ class Engine:
         results = self._results()
         targets = tuple(self._finished(index, results[index].image) for index in self.plan.targets)
         steps, cached = (sum(counts) for counts in zip(*self._counts, strict=True))
-        return BuildResult(targets[-1].image, steps, cached, self.journal.findings, targets)
+        collected = self._collected()
+        return BuildResult(targets[-1].image, steps, cached, self.journal.findings, targets, collected)
+
+    def _collected(self) -> Collected:
+        """What caches that travel are made of; stages that nothing was wanted of are looked up in the cache."""
+        caches = self.request.caches
+        if caches.has_all_stages:
+            self.work, supplier = replace(self.work, only_looks=True), self.store.supplier
+            self.stages.cancellation, self.store.supplier = Cancellation(), None
+            with self.journal.holding() as forget:
+                for index in self.plan.order:
+                    with suppress(NeedsNamespace, MinibuildError):
+                        self.stages.result(index)
+                forget()
+            self.store.supplier = supplier
+        return self.collector.collected(self.plan, self._packed_mounts(caches.mounts) if caches.mounts else ())
+
+    def _packed_mounts(self, wanted: frozenset[str]) -> tuple[TravellingMount, ...]:
+        from minibuild.build.travelling.mounts import MountPacking, mounts_of, warn_of_unknown
+
+        warn_of_unknown(self.plan, wanted, self.journal)
+        names = {self.mounting.cache_name(one): one.id for one in mounts_of(self.plan) if one.id in wanted}
+        used = frozenset(self.mounting.used)
+        packing = MountPacking(self.store, self.journal, self.cancellation, self.work.arrived, used)
+        return tuple(packing.pack(names))
 
     def _results(self) -> dict[int, StageResult]:
         """What the stages came to that were asked for; several are built side by side."""
@@ -176,6 +228,7 @@ class Engine:
         if self.request.platform != Platform.of_this_machine():
             # Whatever its FROM is for: that is how images of data alone are made on one platform for all.
             config = replace(config, platform=self.request.platform)
+        config = self._told(config, index)
         if config != image.config:
             image = Image.compose(config, image.layers)
         image = image.annotated(self.request.annotations)
@@ -189,6 +242,12 @@ class Engine:
         for tag in target.tags:
             self.store.images.tag(tag, image)
         return target
+
+    def _told(self, config: ImageConfig, index: int) -> ImageConfig:
+        """The configuration of a stage's image with the cache that it is to carry, and without that of its base."""
+        if not self.request.caches.is_inline:
+            return without_cache(config)
+        return with_cache(config, self.collector.of(below(self.plan, index)), self.request.caches.key)
 
     def _build_stage(self, index: int) -> StageResult:
         stage = self.plan.stages[index]

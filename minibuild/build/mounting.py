@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from minibuild.build.origins import Origins
 from minibuild.build.placing import place
 from minibuild.build.rootfs import RootFilesystems
 from minibuild.build.surroundings import Surroundings
+from minibuild.build.travelling.mounts import fill
 from minibuild.errors import ImageError, UsageError, blame
 from minibuild.events import Stream
 from minibuild.instructions.effects import (
@@ -31,6 +32,7 @@ from minibuild.instructions.effects import (
     TmpfsMount,
 )
 from minibuild.layers.tree import Tree
+from minibuild.oci import Layer
 from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Tmpfs
 from minibuild.sandbox import mounts
 from minibuild.sandbox.inside import resolve
@@ -80,6 +82,10 @@ class Mounting:
     surroundings: Surroundings
     layers: Layers
     cancellation: Cancellation
+    arrived: Mapping[str, Layer] = field(default_factory=dict)
+    """Cache mounts that came from elsewhere, by the names of their places."""
+    used: set[str] = field(default_factory=set)
+    """The names of the places of cache mounts that were mounted."""
     stack: ExitStack = field(default_factory=ExitStack)
     _copies: dict[tuple[Origin, str], Path] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -104,6 +110,12 @@ class Mounting:
                 place(self.origins.mounted(origin, mount.source, mount.span), made / "files")
                 self._copies[key] = made / "files"
             return self._copies[key]
+
+    def cache_name(self, mount: CacheMount) -> str:
+        """What the place of a cache mount is called: the same on every machine."""
+        origin = None if mount.origin is None else self.origins.called(mount.origin, mount.source, mount.span)
+        parts = [self.surroundings.cache_namespace, mount.id, origin, mount.mode, mount.uid, mount.gid]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("utf-8", "surrogateescape")).hexdigest()
 
     def close(self) -> None:
         """Removes what was copied."""
@@ -162,10 +174,7 @@ class _Mounting:
         return own
 
     def _cache_place(self, mount: CacheMount) -> Path:
-        origin = None if mount.origin is None else self.build.origins.called(mount.origin, mount.source, mount.span)
-        parts = [self.build.surroundings.cache_namespace, mount.id, origin, mount.mode, mount.uid, mount.gid]
-        name = hashlib.sha256(json.dumps(parts, sort_keys=True).encode("utf-8", "surrogateescape")).hexdigest()
-        return self.build.store.root / "mounts" / name
+        return self.build.store.root / "mounts" / self.build.cache_name(mount)
 
     def _cached(self, mount: CacheMount) -> Path:
         where = self._cache_place(mount)
@@ -173,6 +182,7 @@ class _Mounting:
             fill = _Filling(self, mount).fill
             directory = cache_directory(where, mount.sharing, fill, self.build.cancellation)
             self._caches[where] = self.stack.enter_context(directory)
+            self.build.used.add(where.name)
         if mount.origin is not None or not mount.source:
             return self._caches[where]
         descriptor = open_within(self._caches[where], mount.source)
@@ -255,8 +265,13 @@ class _Filling:
     mount: CacheMount
 
     def fill(self, directory: Path) -> None:
-        """Copies the files of the origin, if there is one, and gives the directory its mode and owner."""
-        origin = self.mount.origin
+        """Takes what came from elsewhere, or else copies the files of the origin, if there is one, and gives the
+        directory its mode and owner.
+        """
+        build, origin = self.mounting.build, self.mount.origin
+        arrived = build.arrived.get(build.cache_name(self.mount))
+        if arrived is not None and fill(directory, arrived, build.store, build.origins.journal):
+            origin = None
         if origin is not None:
             from minibuild.snapshots.copying import copy_file, copy_tree
 

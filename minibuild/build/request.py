@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from minibuild.build.surroundings import Surroundings
+from minibuild.build.travelling.collecting import Collected
+from minibuild.build.travelling.wishes import Caches
 from minibuild.errors import Finding
 from minibuild.oci import Image, Platform, Reference
 from minibuild.plan import Options
@@ -28,6 +30,7 @@ class BuildRequest:
     are ``registry=URL`` words. ``leaves_layers``: results may stay in the store without those layers that nobody
     needed, since registries have them. ``annotations`` are said in the manifests of all targets. ``source_date_epoch``:
     seconds, for all times the build itself makes up; None is now. ``surroundings`` are what all RUNs have around them.
+    ``caches`` are those that it takes from, and what it is to collect for others.
     """
 
     context: str
@@ -51,6 +54,7 @@ class BuildRequest:
     all_stages: bool = False
     annotations: Mapping[str, str] = field(default_factory=lambda: _NONE)
     leaves_layers: bool = False
+    caches: Caches = field(default_factory=Caches)
 
     def options(self) -> Options:
         """What of it a plan depends on."""
@@ -88,7 +92,8 @@ class Target:
 class BuildResult:
     """The image, in the store under the tags asked for; of how many steps how many were cached; what was warned of.
 
-    ``targets`` are all stages asked for, in that order; ``image`` is the last one's.
+    ``targets`` are all stages asked for, in that order; ``image`` is the last one's. ``collected`` is what caches that
+    travel are made of, where any are wanted.
     """
 
     image: Image
@@ -96,3 +101,4 @@ class BuildResult:
     cached: int
     findings: tuple[Finding, ...] = ()
     targets: tuple[Target, ...] = ()
+    collected: Collected = field(default_factory=Collected)

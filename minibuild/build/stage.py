@@ -166,6 +166,7 @@ class StageBuild:
         activity.outcome = "cached"
         self.cached += 1
         self.key = key_after(step, record.result or record.key, self.key)
+        self.engine.collector.took(self.stage.index, record)
         chain = record.chain or self._chain_after(record.layer.diff_id)
         layer = ChainedLayer.of(chain, record.layer)
         self._done(_Unsettled(step, layer, self._dated(record.created), tuple(keys[1:])))
@@ -196,19 +197,19 @@ class StageBuild:
             for key, parts in done.keys:
                 assert done.layer is not None
                 alone = stands_alone(done.step)
-                self.engine.store.records.put(
-                    Record(
-                        key=key,
-                        parts=parts,
-                        layer=layer,
-                        chain="" if alone else done.layer.chain,
-                        parent_diff_ids=() if alone else below,
-                        created=done.created,
-                        place=place_of(self.stage, done.step),
-                        result=done.keys[0][0],
-                        image=self.image.digest,
-                    )
+                record = Record(
+                    key=key,
+                    parts=parts,
+                    layer=layer,
+                    chain="" if alone else done.layer.chain,
+                    parent_diff_ids=() if alone else below,
+                    created=done.created,
+                    place=place_of(self.stage, done.step),
+                    result=done.keys[0][0],
+                    image=self.image.digest,
                 )
+                self.engine.store.records.put(record)
+                self.engine.collector.add(self.stage.index, record)
             self._unsettled.popleft()
 
     def _dated(self, created: str) -> str:

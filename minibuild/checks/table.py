@@ -38,6 +38,7 @@ CHECKS = (
     Check("UndefinedArgInFrom", "FROM uses ARGs that stand above it", found_on_the_way),
     Check("UndefinedVar", "variables are defined where they are used", found_on_the_way),
     Check("WorkdirRelativePath", "a relative WORKDIR comes after an absolute one", found_on_the_way),
+    Check("CacheUnavailable", "caches that are named can be read, and give what they promise", found_on_the_way, "own"),
     Check("CommentInInstruction", "a comment has a line of its own", mistakes.comments_inside, "own"),
     Check("EmptyUser", "USER names somebody", mistakes.empty_users, "own"),
     Check("IdleFlag", "a flag is about something that is there", mistakes.idle_flags, "own"),

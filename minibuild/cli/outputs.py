@@ -150,16 +150,8 @@ def _claim(word: str, attributes: Mapping[str, str], key: str, usual: str) -> bo
 
 
 def _compression(word: str, attributes: Mapping[str, str], usual: str) -> Compression | None:
-    from minibuild.layers.compressing import FORMS, Compression
+    from minibuild.layers.compressing import Compression
 
-    form, level = attributes.get("compression", usual), attributes.get("compression-level", "")
-    if form and form not in FORMS:
-        hint = did_you_mean(form, list(FORMS)) or f"choose from {', '.join(FORMS)}"
-        raise UsageError(f"--output {word!r} has {form!r} for a compression", hint=hint)
-    if not level:
-        return Compression(form) if form else None
-    form = form or "gzip"
-    if not level.isdecimal() or int(level) not in FORMS[form].levels:
-        levels = FORMS[form].levels
-        raise UsageError(f"--output {word!r} has {level!r} for a level, {form} has {levels[0]} to {levels[-1]}")
-    return Compression(form, int(level))
+    level = attributes.get("compression-level", "")
+    form = attributes.get("compression", usual) or ("gzip" if level else "")
+    return Compression.parse(f"--output {word!r}", form, level) if form else None

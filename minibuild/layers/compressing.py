@@ -14,8 +14,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
+from minibuild.errors import UsageError, did_you_mean
 from minibuild.oci import MediaType
 
 _BLOCK = 1 << 20
@@ -30,6 +31,17 @@ class Compression:
 
     form: str = "gzip"
     level: int | None = None
+
+    @classmethod
+    def parse(cls, option: str, form: str, level: str = "") -> Self:
+        """What an option's words say, "" for a level of our choice; raises UsageError."""
+        if form not in FORMS:
+            hint = did_you_mean(form, list(FORMS)) or f"choose from {', '.join(FORMS)}"
+            raise UsageError(f"{option} has {form!r} for a compression", hint=hint)
+        levels = FORMS[form].levels
+        if level and (not level.isdecimal() or int(level) not in levels):
+            raise UsageError(f"{option} has {level!r} for a level, {form} has {levels[0]} to {levels[-1]}")
+        return cls(form, int(level) if level else None)
 
     @property
     def media_type(self) -> str:
