@@ -118,9 +118,14 @@ def render_error(error: MinibuildError) -> str:
     """
     place = f"{error.span}: " if error.span else ""
     excerpt = [error.span.excerpt()] if error.span else []
-    hint = [f"hint: {error.hint}"] if error.hint else []
-    own = "\n".join([f"{place}error: {error.message}", *excerpt, *hint])
+    hint = [f"hint: {_readable(error.hint)}"] if error.hint else []
+    own = "\n".join([f"{place}error: {_readable(error.message)}", *excerpt, *hint])
     return "\n\n".join([own, *map(render_error, error.others)])
+
+
+def _readable(sentence: str) -> str:
+    """A sentence without the middle of what it quotes, if that is longer than anybody reads."""
+    return sentence if len(sentence) <= 1000 else f"{sentence[:400]} … {sentence[-200:]}"
 
 
 def did_you_mean(word: str, candidates: Sequence[str]) -> str:

@@ -103,3 +103,8 @@ def test_a_warning_does_not_repeat_a_token() -> None:
     source = Source("Dockerfile", f"ENV TOKEN={token}")
     text = render_finding(Finding("SecretsUsedInArgOrEnv", "ENV TOKEN looks like a secret", source.span(4, 9)))
     assert text.split("\n")[1] == f"1 | ENV TOKEN=ghp_{'*' * 40}"
+
+
+def test_of_a_word_that_nobody_reads_to_its_end_an_error_shows_both_ends() -> None:
+    shown = render(DockerfileError("--chmod wants an octal mode, got '" + "a" * 100000 + "'"))
+    assert (len(shown), shown[:25], shown[-3:]) == (610, "error: --chmod wants an o", "aa'")
