@@ -134,6 +134,8 @@ def build(
     target: str = "",
     platform: str = "",
     build_contexts: Mapping[str, str] | None = None,
+    cache_from: Sequence[str] = (),
+    cache_to: Sequence[str] = (),
     no_cache: bool = False,
     pull: bool = False,
     registry_mirrors: Sequence[str] = (),
@@ -156,6 +158,9 @@ def build(
     from minibuild.build.engine import build as build_request
     from minibuild.build.request import BuildRequest
     from minibuild.build.surroundings import Secret, Surroundings
+    from minibuild.build.travelling.exporting import export_caches
+    from minibuild.build.travelling.place import Access
+    from minibuild.build.travelling.wishes import parse_caches
     from minibuild.events import silent
     from minibuild.oci import Platform, Reference
     from minibuild.runtimes.base import Cancellation
@@ -173,13 +178,16 @@ def build(
         target=target,
         platform=Platform.parse(platform) if platform else Platform.of_this_machine(),
         named_contexts=build_contexts or {},
+        caches=parse_caches(cache_from, cache_to),
         no_cache=no_cache,
         pull=pull,
         mirrors=tuple(registry_mirrors),
         surroundings=Surroundings(secrets={name: Secret.of(given) for name, given in (secrets or {}).items()}),
     )
     with Store.at(data_directory(os.environ, user_id()) if root is None else Path(root)) as store:
-        image = build_request(request, store, progress or silent, Cancellation()).image
+        result = build_request(request, store, progress or silent, Cancellation())
+        image = result.image
         if archive is not None:
             DockerArchive(Path(archive)).export(image, request.tags, store, silent)
+        export_caches(request.caches, result.collected, Access.of(request), store, silent)
     return image

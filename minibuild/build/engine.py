@@ -77,7 +77,7 @@ def _imported(request: BuildRequest, store: Store, journal: Journal, cancellatio
     from minibuild.build.travelling.importing import import_caches
     from minibuild.build.travelling.place import Access as CacheAccess
 
-    access = CacheAccess(request.environment, request.mirrors, request.platform, cancellation)
+    access = replace(CacheAccess.of(request), cancellation=cancellation)
     return import_caches(request.caches, access, store, journal)
 
 

@@ -13,6 +13,7 @@ from minibuild.build.request import BuildRequest, BuildResult, Target
 from minibuild.cli import COMMANDS
 from minibuild.cli.annotations import annotations_of
 from minibuild.cli.build_options import build_parser
+from minibuild.cli.caches import caches_of
 from minibuild.cli.display import choose
 from minibuild.cli.options import check_machinery, mirrors_of, platform_of
 from minibuild.cli.outputs import Output, check_outputs, parse_output
@@ -43,6 +44,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     check_outputs(outputs, quiet=arguments.quiet, terminal=session.output.isatty())
     _check_files(arguments)
     pushed: dict[int, Image] = {}
+    names: list[Reference] = []
     for output in outputs:
         _check_target("--output …,target=", output.target, request.target)
         if output.type == "registry" and not (output.names or request.tags or request.stage_tags):
@@ -63,6 +65,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
             exported = exports.export(output, target.image, target.tags)
             if output.type == "registry":
                 pushed[target.index] = exported
+                names += map(Reference.parse, output.names) if output.names else target.tags
+        exports.caches(request, result, names)
     result = as_pushed(result, pushed)
     _write_files(arguments, result)
     if arguments.quiet:
@@ -85,6 +89,7 @@ def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
         stage_tags=tuple((stage, tag) for stage, tag in tags if stage),
         leaves_layers=_only_goes_to_registries(arguments),
         no_cache=arguments.no_cache,
+        caches=caches_of(arguments),
         no_cache_stages=frozenset(_listed(arguments.no_cache_filter)),
         runtime=arguments.runtime,
         snapshotter=arguments.snapshotter,

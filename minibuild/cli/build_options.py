@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
+from minibuild.cli.caches import add_caches
 from minibuild.cli.options import add_machinery, add_mirrors, add_platform, add_progress
 from minibuild.cli.parser import Noted, Pairs, Parser, Refused, RefusedUnless
 from minibuild.cli.surroundings import add_surroundings
 
-_LOCAL_CACHE = "the store is the cache: keep --root DIR between builds"
 _LIMITS = "limit the whole build from outside: systemd-run --scope -p MemoryMax=2G minibuild …"
 
 # Name → what to do instead. Those of the second table take no value.
 REFUSED: Mapping[str, str] = {
-    "--cache-from": _LOCAL_CACHE,
-    "--cache-to": _LOCAL_CACHE,
     "--attest": "leave it out",
     "--policy": "leave it out",
     "--cgroup-parent": _LIMITS,
@@ -57,6 +55,7 @@ def build_parser(environment: Mapping[str, str]) -> Parser:
     add_input(parser, environment)
     _add_result(parser)
     _add_manner(parser, environment)
+    add_caches(parser)
     add_surroundings(parser)
     _add_docker(parser)
     return parser

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from minibuild.build.journal import Journal
+from minibuild.build.request import BuildRequest, BuildResult
 from minibuild.cli.outputs import STDOUT, Output
 from minibuild.cli.session import Session
 from minibuild.events import Event, Progress, Warned
@@ -39,17 +40,29 @@ class Exports:
             for name in names:
                 self._store.images.tag(name, image)
             return image
+        exporter = exporter_of(output, self._session)
+        with Journal(self._counted_on()).activity(f"exporting to {_place(output, names)}") as activity:
+            if output.compression:
+                image = self._store.repacked(image, output.compression, force=output.forces_compression)
+            exporter.export(image, names, self._store, activity.progress)
+        return image
+
+    def caches(self, request: BuildRequest, result: BuildResult, pushed: Sequence[Reference]) -> None:
+        """Writes the caches that a build was asked for; ``pushed`` are names that its images have in registries."""
+        if not request.caches.destinations:
+            return
+        from minibuild.build.travelling.exporting import export_caches
+        from minibuild.build.travelling.place import Access
+
+        export_caches(request.caches, result.collected, Access.of(request, pushed), self._store, self._counted_on())
+
+    def _counted_on(self) -> Progress:
         before = self._last
 
         def counted_on(event: Event) -> None:
             self.progress(event if isinstance(event, Warned) else replace(event, activity=event.activity + before))
 
-        exporter = exporter_of(output, self._session)
-        with Journal(counted_on).activity(f"exporting to {_place(output, names)}") as activity:
-            if output.compression:
-                image = self._store.repacked(image, output.compression, force=output.forces_compression)
-            exporter.export(image, names, self._store, activity.progress)
-        return image
+        return counted_on
 
 
 def exporter_of(output: Output, session: Session) -> Exporter:

@@ -153,8 +153,7 @@ def test_what_cannot_be_taken_is_refused_with_a_remedy(words: str, said: tuple[s
 @pytest.mark.parametrize(
     "words",
     [
-        *("--cache-from x", "--cache-to x", "--attest x"),
-        *("--policy x", "--cgroup-parent x", "--squash"),
+        *("--attest x", "--policy x", "--cgroup-parent x", "--squash"),
         *("--resource x", "--memory-swap 1g", "-c 5", "--cpu-period 5"),
         *("--cpu-quota 5", "--cpuset-cpus 0", "--cpuset-mems 0"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from minibuild.errors import ImageError
 from minibuild.events import Progress
@@ -13,6 +13,9 @@ from minibuild.oci.artifact import Artifact
 from minibuild.oci.image import parse_manifest
 from minibuild.runtimes.base import Cancellation
 from minibuild.transports.base import LayerContents
+
+if TYPE_CHECKING:
+    from minibuild.build.request import BuildRequest
 
 LARGEST_DOCUMENT = 64 << 20
 """Bytes that the records of a cache may take."""
@@ -29,6 +32,11 @@ class Access:
     platform: Platform = field(default_factory=Platform.of_this_machine)
     cancellation: Cancellation = field(default_factory=Cancellation)
     pushed: Sequence[Reference] = ()
+
+    @classmethod
+    def of(cls, request: BuildRequest, pushed: Sequence[Reference] = ()) -> Self:
+        """What a build has."""
+        return cls(request.environment, request.mirrors, request.platform, pushed=pushed)
 
 
 class Place(Protocol):
