@@ -120,7 +120,7 @@ def perform(work: Work, store: Store, journal: Journal, cancellation: Cancellati
             return engine.build()
         except LostLayers as lost:
             # Each time there is a record less that could promise too much.
-            message = f"what a cache promised can't be had, and is made again: {lost.message}"
+            message = f"what is cached can't be had, and is made again: {lost.message}"
             journal.warn(Finding("CacheUnavailable", message))
         finally:
             engine.mounting.close()

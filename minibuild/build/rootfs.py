@@ -52,7 +52,7 @@ class RootFilesystems:
         parent = layers[-len(missing) - 1].chain if len(missing) < len(layers) else None
         self.store.fetch(layer.layer().descriptor for layer in missing)
         for layer in reversed(missing):
-            with self.store.stream_tar(layer.layer()) as tar:
+            with self.store.reading_tar(layer.layer()) as tar:
                 index = self.snapshotter.import_layer(layer.chain, parent, tar)
             if index is not None:
                 self.store.put_index(layer.layer().diff_id, index)

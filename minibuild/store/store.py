@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -173,8 +173,23 @@ class Store:
         from minibuild.layers.compression import decompressed
 
         blob = self.open(layer.descriptor)
-        name = f"layer {layer.descriptor.digest}, unpacked,"
-        return verified(decompressed(blob), layer.diff_id, name, lambda error: self._disowned(layer, error))
+        return verified(decompressed(blob), layer.diff_id, f"layer {layer.descriptor.digest}, unpacked,")
+
+    @contextmanager
+    def reading_tar(self, layer: Layer) -> Iterator[BinaryIO]:
+        """As ``stream_tar``, for who reads it all. What is wrong with it is held against the steps that made it, if any
+        are said to have: it raises LostLayers then, and they count as done no more.
+        """
+        try:
+            with self.stream_tar(layer) as tar:
+                yield tar
+        except LostLayers:
+            raise
+        except ImageError as error:
+            digests = frozenset({layer.descriptor.digest})
+            if self.records.forget_layers(digests):
+                raise LostLayers(error, digests) from error
+            raise
 
     def compressed(self, layer: Layer, compression: Compression, *, force: bool = False) -> Layer:
         """The layer in another form, made if need be and kept; a layer that is compressed in whatever way stays as it
@@ -188,7 +203,7 @@ class Store:
             known = self.twins.find(layer.diff_id, compression)
             if known is not None:
                 return known
-            with self.stream_tar(layer) as tar:
+            with self.reading_tar(layer) as tar:
                 return self.twins.make(tar, layer.diff_id, compression)
 
     def repacked(self, image: Image, compression: Compression, *, force: bool = False) -> Image:
@@ -229,7 +244,7 @@ class Store:
             return Index.decode(path.read_bytes())
         from minibuild.layers.unpack import read_index
 
-        with self.stream_tar(layer) as stream:
+        with self.reading_tar(layer) as stream:
             index = read_index(stream)
         self.put_index(layer.diff_id, index)
         return index
@@ -263,15 +278,10 @@ class Store:
         }
 
     def _unpack(self, layer: Layer) -> None:
-        with self.stream_tar(layer) as tar, self.blobs.draft() as draft:
+        with self.reading_tar(layer) as tar, self.blobs.draft() as draft:
             while block := tar.read(_BLOCK):
                 draft.write(block)
             draft.commit(layer.diff_id)
-
-    def _disowned(self, layer: Layer, error: ImageError) -> ImageError:
-        """What to raise of a layer that isn't what it was said to be: no step that a record says it is of is done."""
-        digests = frozenset({layer.descriptor.digest})
-        return LostLayers(error, digests) if self.records.forget_layers(digests) else error
 
     def _lock_of(self, layer: Layer) -> Path:
         return self.root / "locks" / layer.diff_id.hex

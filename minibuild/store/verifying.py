@@ -4,43 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
 from typing import BinaryIO, cast
 
-from minibuild.errors import ImageError, IntegrityError
+from minibuild.errors import IntegrityError
 from minibuild.oci import Digest
 
 _READ_AHEAD = 64 << 10
 
 
-def verified(
-    stream: BinaryIO, digest: Digest, name: str, blamed: Callable[[ImageError], ImageError] = lambda error: error
-) -> BinaryIO:
+def verified(stream: BinaryIO, digest: Digest, name: str) -> BinaryIO:
     """The stream's bytes; the read that meets its end raises IntegrityError unless they were the promised ones.
 
-    ``blamed`` answers what is raised in the place of an error. Closing it closes the stream.
+    Closing it closes the stream.
     """
-    return cast(BinaryIO, io.BufferedReader(_Verified(stream, digest, name, blamed), _READ_AHEAD))
+    return cast(BinaryIO, io.BufferedReader(_Verified(stream, digest, name), _READ_AHEAD))
 
 
 class _Verified(io.RawIOBase):
-    def __init__(self, stream: BinaryIO, digest: Digest, name: str, blamed: Callable[[ImageError], ImageError]) -> None:
+    def __init__(self, stream: BinaryIO, digest: Digest, name: str) -> None:
         self._stream = stream
         self._digest = digest
         self._name = name
-        self._blamed = blamed
         self._hash = hashlib.sha256()
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # as io.BufferedReader calls it
-        try:
-            data = self._stream.read(len(buffer))
-            if not data:
-                self._judge()
-        except ImageError as error:
-            raise self._blamed(error) from error
+        data = self._stream.read(len(buffer))
+        if not data:
+            self._judge()
         self._hash.update(data)
         buffer[: len(data)] = data
         return len(data)

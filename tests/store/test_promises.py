@@ -130,6 +130,6 @@ def test_a_step_whose_layer_unpacks_to_something_else_is_done_no_more(store: Sto
     blob = Descriptor(MediaType.LAYER_GZIP, store.blobs.add(content), len(content))
     layer = Layer(blob, Digest.of(b"said"))
     store.records.put(Record("key", layer=layer))
-    with pytest.raises(LostLayers), store.stream_tar(layer) as tar:
+    with pytest.raises(LostLayers), store.reading_tar(layer) as tar:
         tar.read()
     assert store.records.all() == ()

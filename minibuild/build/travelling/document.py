@@ -70,9 +70,10 @@ class Cache:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """All layers that it names, each once."""
+        """All layers that it names, each once, in an order of their own."""
         layers = [record.layer for record in self.records if record.layer] + [mount.layer for mount in self.mounts]
-        return tuple({layer.diff_id: layer for layer in layers}.values())
+        found = {layer.diff_id: layer for layer in layers}
+        return tuple(found[diff_id] for diff_id in sorted(found))
 
 
 def encode(cache: Cache, key: bytes = b"") -> dict[str, Any]:
@@ -112,6 +113,7 @@ def decode(document: Any, key: bytes = b"", known: Mapping[Digest, Layer] | None
 def _signed(
     layers: list[dict[str, Any]], records: Iterable[Record], mounts: list[dict[str, Any]], key: bytes, most: int
 ) -> dict[str, Any]:
+    records = sorted(records, key=lambda record: (record.key, record.parent_diff_ids))
     told = {
         "schema": SCHEMA,
         "layers": layers,
@@ -128,7 +130,12 @@ def _encode_record(record: Record, most: int) -> dict[str, Any]:
     parts = dict(record.parts)
     if parts.get("inputs") and len(json.dumps(parts["inputs"])) > most:
         parts["inputs"] = {}
-    known = {"result": record.result, "place": record.place, "parts": parts}
+    # One order, whether they were made here or read: an image that tells them has one ID.
+    known = {
+        "result": record.result,
+        "place": record.place,
+        "parts": json.loads(json.dumps(parts, sort_keys=True)),
+    }
     return {
         "key": record.key,
         "parent": list(record.parent_diff_ids),

@@ -81,7 +81,7 @@ def fill(directory: Path, layer: Layer, store: Store, journal: Journal) -> bool:
     from minibuild.layers.unpack import unpack
 
     try:
-        with store.stream_tar(layer) as tar:
+        with store.reading_tar(layer) as tar:
             unpack(tar, directory)
     except ImageError as error:
         journal.warn(Finding(RULE, f"a cache mount starts empty: {error.message}"))
