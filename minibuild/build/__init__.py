@@ -5,6 +5,7 @@
 ``selecting`` finds what is copied, with ``filtering`` by patterns and ``fetching`` by URLs; ``copying`` and
 ``running`` perform an effect, ``accounts`` looks users up for both; ``rootfs`` mounts a tree when a RUN needs one,
 ``committing`` writes layers in the background; ``lookup`` finds steps in the cache, ``predicting`` does
-so before a build and ``explaining`` says why not; ``epoch`` works SOURCE_DATE_EPOCH out; ``journal`` tells what
+so before a build and ``explaining`` says why not; ``travelling`` takes caches from elsewhere
+and writes them; ``epoch`` works SOURCE_DATE_EPOCH out; ``journal`` tells what
 happens. May import every room but ``cli``.
 """

@@ -64,21 +64,23 @@ def build(request: BuildRequest, store: Store, progress: Progress, cancellation:
 
 
 def _build(request: BuildRequest, store: Store, journal: Journal, cancellation: Cancellation) -> BuildResult:
-    arrived = {} if request.no_cache else _imported(request, store, journal, cancellation)
+    arrived = _arrived(request, store, journal, cancellation)
     access = replace(Access.of(request), scratch=store.scratch, journal=journal, cancellation=cancellation)
     with open_inputs(request.context, request.dockerfile, access) as inputs:
         return _build_inputs(request, inputs, store, access, arrived)
 
 
-def _imported(request: BuildRequest, store: Store, journal: Journal, cancellation: Cancellation) -> Mapping[str, Layer]:
+def _arrived(request: BuildRequest, store: Store, journal: Journal, cancellation: Cancellation) -> Mapping[str, Layer]:
     """Makes caches from elsewhere known; answers the cache mounts among them."""
-    if not request.caches.sources:
+    if not (request.caches.sources or request.caches.destinations):
         return {}
+    from minibuild.build.travelling.exporting import check_destinations
     from minibuild.build.travelling.importing import import_caches
     from minibuild.build.travelling.place import Access as CacheAccess
 
     access = replace(CacheAccess.of(request), cancellation=cancellation)
-    return import_caches(request.caches, access, store, journal)
+    check_destinations(request.caches, access)
+    return {} if request.no_cache else import_caches(request.caches, access, store, journal)
 
 
 def _build_inputs(
@@ -185,7 +187,9 @@ class Engine:
         caches = self.request.caches
         if caches.has_all_stages:
             self.work, supplier = replace(self.work, only_looks=True), self.store.supplier
-            self.stages.cancellation, self.store.supplier = Cancellation(), None
+            # That a stage isn't cached is no failure here; some were cancelled when nobody wanted them any more.
+            self.stages.forget_failures(Cancellation())
+            self.stop, self.store.supplier = self.cancellation, None
             with self.journal.holding() as forget:
                 for index in self.plan.order:
                     with suppress(NeedsNamespace, MinibuildError):

@@ -36,7 +36,10 @@ def explain(records: Records, key: str, parts: Parts, step: Step, place: str) ->
     alike = _most_alike(parts, records.latest(place))
     if alike is None:
         return (NEVER_DONE,)
-    return tuple(dict.fromkeys(_changes(alike.parts, parts, step))) or ("what it stands on changed",)
+    try:
+        return tuple(dict.fromkeys(_changes(alike.parts, parts, step))) or ("what it stands on changed",)
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError):
+        return (NEVER_DONE,)  # a cache from elsewhere tells strange things of what was done
 
 
 def _most_alike(parts: Parts, known: Sequence[Record]) -> Record | None:

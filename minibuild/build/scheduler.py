@@ -56,6 +56,11 @@ class Scheduler(Generic[T]):
         assert promise.result is not None
         return promise.result
 
+    def forget_failures(self, cancellation: Cancellation) -> None:
+        """Lets what failed or was cancelled be asked for once more; whoever fails now sets this."""
+        self.cancellation, self.first_error = cancellation, None
+        self._promises = {index: promise for index, promise in self._promises.items() if promise.error is None}
+
     def close(self) -> None:
         """Waits for all threads; those still at work when nobody waits for them are cancelled."""
         if any(not promise.kept.is_set() for promise in self._promises.values()):

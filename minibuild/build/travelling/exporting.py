@@ -38,6 +38,14 @@ def export_caches(caches: Caches, collected: Collected, access: Access, store: S
             journal.warn(Finding(RULE, f"the cache was not written: {error.message}", hint=error.hint))
 
 
+def check_destinations(caches: Caches, access: Access) -> None:
+    """Raises UsageError for places that can't be, before anything is built for them."""
+    for destination in caches.destinations:
+        opened = TABLE[destination.type].open
+        if opened is not None:
+            opened(destination.attributes, access)
+
+
 def _export(
     destination: CacheDestination, collected: Collected, access: Access, store: Store, journal: Journal, key: bytes
 ) -> None:

@@ -1,22 +1,31 @@
-"""``type=local``: a cache in a directory, which is an OCI image layout: for CI systems that keep directories."""
+"""``type=local``: a cache in a directory, which is an OCI image layout: for CI systems that keep directories.
+
+It doesn't grow: what only earlier caches had is thrown away once it is old enough for nobody to be about to name it.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from time import time
 from typing import Self
 
+from minibuild.build.travelling.document import MEDIA_TYPE
 from minibuild.build.travelling.place import Access, configuration
-from minibuild.errors import UsageError
+from minibuild.errors import ImageError, UsageError
 from minibuild.events import Progress
-from minibuild.oci import Platform
+from minibuild.oci import Descriptor, Digest, Platform
 from minibuild.oci.artifact import Artifact
-from minibuild.store.layout import REF_NAME
+from minibuild.store.layout import INDEX_FILE, LAYOUT_FILE, REF_NAME, read_index
+from minibuild.store.locks import locked
 from minibuild.transports.base import LayerContents
 from minibuild.transports.oci_layout import OciLayout
 
 _TAG = "latest"
+_YOUNG_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +61,22 @@ class LocalCache:
             raise UsageError(f"{self.directory} is a file, wanted a directory for the cache")
         entry = {**cache.descriptor.encode(), "annotations": {REF_NAME: self.tag}}
         OciLayout(self.directory).put(cache, [entry], contents, progress)
+        self._sweep(time() - _YOUNG_S)
+
+    def _sweep(self, before: float) -> None:
+        """Throws away blobs from before a time that no cache names; where other things than caches are, nothing."""
+        blobs = self.directory / "blobs" / "sha256"
+        needed: set[str] = set()
+        with locked(self.directory / LAYOUT_FILE):
+            for entry in read_index((self.directory / INDEX_FILE).read_bytes(), str(self.directory)):
+                try:
+                    manifest = json.loads((blobs / Digest.parse(entry["digest"]).hex).read_bytes())
+                    if manifest["config"]["mediaType"] != MEDIA_TYPE:
+                        return
+                    named = [entry, manifest["config"], *manifest["layers"]]
+                    needed |= {Descriptor.parse(item).digest.hex for item in named}
+                except (OSError, ValueError, KeyError, TypeError, ImageError):
+                    return
+            for blob in os.scandir(blobs):
+                if blob.name not in needed and blob.stat().st_mtime < before:
+                    os.unlink(blob)
