@@ -27,6 +27,7 @@ class Uploads:
     forgets: bool = False
     mounted: list[str] = field(default_factory=list)
     _under_way: dict[str, bytes] = field(default_factory=dict)
+    _begun_so_far: int = 0
 
     def received(self, handler: BaseHTTPRequestHandler) -> bytes:
         """The body of a request; raises ConnectionError where it is to break."""
@@ -65,7 +66,8 @@ class Uploads:
         if wanted in self.blobs and self.can_mount:
             self.mounted.append(wanted)
             return Reply(201, {"Location": f"/v2/x/blobs/{wanted}"})
-        name = f"upload{len(self._under_way)}"
+        self._begun_so_far += 1
+        name = f"upload{self._begun_so_far}"
         self._under_way[name] = b""
         return Reply(202, {"Location": f"{path}{name}?state=a%2Fb"})
 
