@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import bases
+from tests import bases, daemons
 from tests.command import Minibuild
 from tests.daemons import Dockerd
 from tests.differential import comparison
@@ -64,10 +64,18 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
 
 
 @pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dockerd]:
+    """A daemon apart from that of other tests, which would take the stand-ins for the images themselves."""
+    require("dockerd", "docker", root=True)
+    with daemons.dockerd(tmp_path_factory.mktemp("stage")) as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="module")
 def workshop(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
-    dockerd: Dockerd,
+    stage: Dockerd,
     places: dict[str, str],
 ) -> Iterator[Workshop]:
     """Both builders with the same stand-ins in their stores, at work on the cases that this run asks for."""
@@ -76,10 +84,10 @@ def workshop(
     stand_ins = place / "stand-ins.tar"
     make = [sys.executable, FIXTURES / "stand-ins" / "stand_ins.py", bases.busybox().archive]
     subprocess.run([*make, str(shutil.which("bash-static")), stand_ins], check=True)
-    dockerd.run("load", "-i", str(stand_ins))
+    stage.run("load", "-i", str(stand_ins))
     minibuild = Minibuild(place / "store")
     minibuild.succeed("load", "-i", stand_ins)
-    workshop = Workshop(place, minibuild, BuildKit.of(dockerd), places=places)
+    workshop = Workshop(place, minibuild, BuildKit.of(stage), places=places)
     asked = [item.callspec.params["case"] for item in request.session.items if item.path == request.path]  # type: ignore[attr-defined]
     workshop.begin(case for case in asked if isinstance(case, Case))
     yield workshop
