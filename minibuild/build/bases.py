@@ -78,7 +78,7 @@ class Bases:
             return image
 
     def _by_reference(self, reference: Reference, platform: Platform) -> Image:
-        stored = None if self.pull and not reference.is_pinned else self.store.images.find(reference)
+        stored = None if self.pull and not reference.is_pinned else self.store.images.find(reference, platform)
         if stored is not None and runs_on(stored.config.platform, platform):
             return stored
         from minibuild.registry.endpoints import parse_mirrors

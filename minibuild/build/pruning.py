@@ -84,7 +84,7 @@ def items(store: Store) -> Iterator[Item]:
     """All that may be thrown away."""
     for used, record in store.records.used():
         yield Item("steps", used, lambda record=record: store.records.remove(record))  # type: ignore[misc]
-    for reference, image in store.images.list():
+    for reference, image in store.images.listed():
         if reference is None:
             made = _changed(store.blobs.path(image.digest))
             yield Item("results", made, lambda image=image: store.images.remove(image))  # type: ignore[misc]

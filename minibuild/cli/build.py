@@ -64,7 +64,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
             target = target_of(output, result)
             exported = exports.export(output, target.image, target.tags)
             if output.type == "registry":
-                pushed[target.index] = exported
+                pushed[target.index] = exported.images[0]
                 names += map(Reference.parse, output.names) if output.names else target.tags
         exports.caches(request, result, names)
     result = as_pushed(result, pushed)

@@ -113,7 +113,7 @@ def _stored(name: str, platform: Platform, contexts: Iterable[str], root: Path) 
     if name_of(name) in map(name_of, contexts):
         return None
     with StoreToRead.at(root) as store:
-        image = store.images.find(Reference.parse(name))
+        image = store.images.find(Reference.parse(name), platform)
     return image if image is not None and runs_on(image.config.platform, platform) else None
 
 

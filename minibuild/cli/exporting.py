@@ -11,7 +11,7 @@ from minibuild.build.request import BuildRequest, BuildResult
 from minibuild.cli.outputs import STDOUT, Output
 from minibuild.cli.session import Session
 from minibuild.events import Event, Progress, Warned
-from minibuild.oci import Image, Reference
+from minibuild.oci import AnyImage, Reference
 
 if TYPE_CHECKING:
     from minibuild.store import Store
@@ -31,7 +31,7 @@ class Exports:
             self._last = max(self._last, event.activity)
         self._display(event)
 
-    def export(self, output: Output, image: Image, tags: Sequence[Reference]) -> Image:
+    def export(self, output: Output, image: AnyImage, tags: Sequence[Reference]) -> AnyImage:
         """Writes the image to one place, and answers it as it is there; an ``image`` is a name in the store and
         nothing to write.
         """

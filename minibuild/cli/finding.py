@@ -5,18 +5,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minibuild.errors import ImageError, UsageError, did_you_mean
-from minibuild.oci import Image, Reference
+from minibuild.oci import AnyImage, Image, Platform, Reference
 
 if TYPE_CHECKING:
     from minibuild.store import Store
 
 
-def find_image(store: Store, word: str) -> Image:
-    """The image that a word names: names go before IDs, as with docker. Raises ImageError where there is none."""
+def find_any(store: Store, word: str) -> AnyImage:
+    """The image or the index that a word names: names go before IDs, as with docker. Raises ImageError where there is
+    none.
+    """
     reference = reference_of(word)
-    image = (reference and store.images.find(reference)) or store.images.by_id(word)
-    if image is None:
+    found = (reference and store.images.find_any(reference)) or store.images.by_id(word)
+    if found is None:
         raise ImageError(f"no image {word!r} in the store", hint=_near(store, word))
+    return found
+
+
+def find_image(store: Store, word: str, platform: Platform) -> Image:
+    """The image that a word names; of an index, the one for a platform. Raises ImageError where there is none."""
+    return image_for(find_any(store, word), word, platform)
+
+
+def image_for(found: AnyImage, word: str, platform: Platform) -> Image:
+    """The image for a platform of what a word names; an image alone is taken for any. Raises ImageError."""
+    if isinstance(found, Image):
+        return found
+    image = found.image_for(platform)
+    if image is None:
+        listed = ", ".join(found.platforms)
+        raise ImageError(f"{word} has no image for {platform}", hint=f"choose with --platform: it has {listed}")
     return image
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from minibuild.cli.display.text import visible
 from minibuild.cli.finding import find_image
 from minibuild.cli.listing import listing
+from minibuild.cli.options import add_platform, platform_of
 from minibuild.cli.parser import Parser, truth
 from minibuild.cli.session import Session
 from minibuild.cli.template_functions import Record
@@ -36,6 +37,7 @@ def parser(_environment: Mapping[str, str]) -> Parser:
     add("--no-trunc", action="store_true", help="print whole IDs and commands")
     words = "sizes and times for people; --human=false: bytes and moments"
     add("-H", "--human", type=truth, nargs="?", const=True, default=True, metavar="", help=words)
+    add_platform(add, "which of several platforms")
     add("--format", metavar="FORM", default="", help="table, json, or a Go template; fields: " + ", ".join(_HEADINGS))
     return parser
 
@@ -43,7 +45,7 @@ def parser(_environment: Mapping[str, str]) -> Parser:
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Lists the history of the image that was named."""
     with session.store() as store:
-        image = find_image(store, arguments.operands[0])
+        image = find_image(store, arguments.operands[0], platform_of(arguments, session.environment))
     rows = _rows(image, datetime.now(UTC), whole=arguments.no_trunc, human=arguments.human)
     if arguments.quiet:
         session.output.write("".join(f"{row['ID']}\n" for row in rows))

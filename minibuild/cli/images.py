@@ -14,7 +14,7 @@ from minibuild.cli.template_functions import Record
 from minibuild.cli.times import parse_time, since
 from minibuild.cli.units import human_size
 from minibuild.errors import UsageError, did_you_mean
-from minibuild.oci import Image, Reference
+from minibuild.oci import AnyImage, ImageIndex, Reference
 
 _HEADINGS = {
     "Repository": "REPOSITORY",
@@ -24,10 +24,11 @@ _HEADINGS = {
     "CreatedSince": "CREATED",
     "CreatedAt": "CREATED AT",
     "Size": "SIZE",
+    "Platforms": "PLATFORMS",
 }
 _NONE = "<none>"
 _FILTERS = ("dangling", "label", "reference")
-Named = tuple[Reference | None, Image]
+Named = tuple[Reference | None, AnyImage]
 
 
 def parser(_environment: Mapping[str, str]) -> Parser:
@@ -56,8 +57,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     words = [*arguments.filter, *(f"reference={word}" for word in arguments.operands)]
     passes = _filter(words)
     with session.store() as store:
-        found = [named for named in store.images.list() if passes(named)]
-    found.sort(key=lambda named: named[1].config.created, reverse=True)
+        found = [named for named in store.images.listed() if passes(named)]
+    found.sort(key=lambda named: _created(named[1]), reverse=True)
     now = datetime.now(UTC)
     rows = [_row(named, now, whole=arguments.no_trunc) for named in found]
     if arguments.quiet:
@@ -65,6 +66,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         session.output.write("".join(f"{identity}\n" for identity in ids))
         return 0
     shown = ["Repository", "Tag", *(["Digest"] if arguments.digests else []), "ID", "CreatedSince", "Size"]
+    shown += ["Platforms"] if any(isinstance(image, ImageIndex) for _, image in found) else []
     session.output.write(listing(rows, "json" if arguments.json else arguments.format, _HEADINGS, shown))
     return 0
 
@@ -72,7 +74,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 def _row(named: Named, now: datetime, *, whole: bool) -> Record:
     reference, image = named
     familiar = reference.with_tag("").familiar() if reference else _NONE
-    created = parse_time(image.config.created)
+    created = parse_time(_created(image))
     return Record(
         {
             "Repository": familiar,
@@ -82,8 +84,17 @@ def _row(named: Named, now: datetime, *, whole: bool) -> Record:
             "CreatedSince": since(created, now),
             "CreatedAt": created.strftime("%Y-%m-%d %H:%M:%S %z UTC") if created else "N/A",
             "Size": human_size(image.size),
+            "Platforms": ", ".join(_platforms(image)),
         }
     )
+
+
+def _created(image: AnyImage) -> str:
+    return max(one.config.created for one in image.images)
+
+
+def _platforms(image: AnyImage) -> Sequence[str]:
+    return image.platforms if isinstance(image, ImageIndex) else (str(image.config.platform),)
 
 
 def _filter(words: Sequence[str]) -> Callable[[Named], bool]:
@@ -111,8 +122,8 @@ def _labelled(value: str) -> Callable[[Named], bool]:
     key, equals, text = value.partition("=")
 
     def test(named: Named) -> bool:
-        found = named[1].config.config.labels.get(key)
-        return found is not None and (not equals or found == text)
+        found = [image.config.config.labels.get(key) for image in named[1].images]
+        return any(value is not None and (not equals or value == text) for value in found)
 
     return test
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 
-from minibuild.cli.finding import find_image
+from minibuild.cli.finding import find_any, image_for
+from minibuild.cli.options import add_platform, platform_of
 from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
 from minibuild.cli.template import Template
 from minibuild.cli.template_functions import Record, to_json
 from minibuild.errors import ImageError
-from minibuild.oci import ContainerConfig, Healthcheck, Image, Reference
+from minibuild.oci import ContainerConfig, Descriptor, Healthcheck, Image, Reference
 
 
 def parser(_environment: Mapping[str, str]) -> Parser:
@@ -23,6 +24,7 @@ def parser(_environment: Mapping[str, str]) -> Parser:
     add(
         "-f", "--format", metavar="FORM", default="", help="json, or a Go template such as '{{.Config.Labels.version}}'"
     )
+    add_platform(add, "which of several platforms")
     add("--type", metavar="image", choices=("image",), default="image", help="accepted for docker's sake")
     return parser
 
@@ -30,15 +32,17 @@ def parser(_environment: Mapping[str, str]) -> Parser:
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Shows all that are found, then says what is not."""
     template = Template.parse(arguments.format) if arguments.format not in ("", "json") else None
+    platform = platform_of(arguments, session.environment)
     records, missing = [], []
     with session.store() as store:
         for word in arguments.operands:
             try:
-                image = find_image(store, word)
+                found = find_any(store, word)
+                image = image_for(found, word, platform)
             except ImageError as error:
                 missing.append(error)
                 continue
-            records.append(image_record(image, store.images.names(image)))
+            records.append(image_record(image, store.images.names(found), found.descriptor))
     if template is not None:
         session.output.write("".join(template.render(record) + "\n" for record in records))
     else:
@@ -48,14 +52,16 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     return 0
 
 
-def image_record(image: Image, names: Sequence[Reference]) -> Record:
-    """What docker says of an image, under docker's names."""
+def image_record(image: Image, names: Sequence[Reference], listed: Descriptor) -> Record:
+    """What docker says of an image, under docker's names; ``listed`` points at what the names stand for, which is the
+    image, or an index that it is in.
+    """
     config = image.config
     return Record(
         {
             "Id": str(image.id),
             "RepoTags": [name.familiar() for name in names],
-            "RepoDigests": list(dict.fromkeys(name.with_digest(image.digest).familiar() for name in names)),
+            "RepoDigests": list(dict.fromkeys(name.with_digest(listed.digest).familiar() for name in names)),
             "Parent": "",
             "Comment": config.history[-1].comment if config.history else "",
             "Created": config.created,
@@ -67,7 +73,7 @@ def image_record(image: Image, names: Sequence[Reference]) -> Record:
             "Size": image.size,
             "RootFS": Record({"Type": "layers", "Layers": [str(diff_id) for diff_id in config.diff_ids]}),
             "Descriptor": Record(
-                {"mediaType": str(image.media_type), "digest": str(image.digest), "size": len(image.raw_manifest)}
+                {"mediaType": str(listed.media_type), "digest": str(listed.digest), "size": listed.size}
             ),
         },
         optional=("Variant",),

@@ -21,9 +21,9 @@ def add_progress(add: Add, environment: Mapping[str, str]) -> None:
     add("--progress", metavar="|".join(CHOICES), default=default, help=words)
 
 
-def add_platform(add: Add, what: str) -> None:
+def add_platform(add: Add, what: str, default: str = "DOCKER_DEFAULT_PLATFORM, else this machine") -> None:
     """``--platform``; ``what`` begins its help."""
-    words = f"{what} (default: DOCKER_DEFAULT_PLATFORM, else this machine)"
+    words = f"{what} (default: {default})"
     add("--platform", metavar="OS/ARCH", default="", help=words)
 
 

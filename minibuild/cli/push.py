@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from minibuild.cli.display import choose
-from minibuild.cli.options import add_progress
+from minibuild.cli.options import add_platform, add_progress, platform_of
 from minibuild.cli.outputs import parse_output
 from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
 from minibuild.errors import UsageError
-from minibuild.oci import Reference
+from minibuild.oci import AnyImage, Reference
+
+if TYPE_CHECKING:
+    from minibuild.store import Store
 
 
 def parser(environment: Mapping[str, str]) -> Parser:
@@ -24,6 +28,7 @@ def parser(environment: Mapping[str, str]) -> Parser:
     add("--compression-level", metavar="NUMBER", default="", help="how hard to compress")
     add("--force-compression", action="store_true", help="change layers too that are compressed already")
     add("--digest-file", metavar="FILE", help="write the last image's digest in the registry there")
+    add_platform(add, "of several platforms only that one", default="all")
     add_progress(add, environment)
     add("-q", "--quiet", action="store_true", help="show nothing but the names with their digests")
     return parser
@@ -41,15 +46,23 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
             raise UsageError(f"{name.familiar()} has a digest, which only the bytes can give", hint="push a tag")
     display = choose("quiet" if arguments.quiet else arguments.progress, session.errors, session.environment)
     from minibuild.cli.exporting import Exports
-    from minibuild.cli.finding import find_image
 
     with session.store() as store, closing(display):
         exports = Exports(store, display, session)
         for name in names:
-            pushed = exports.export(output, find_image(store, str(name)), [name])
+            pushed = exports.export(output, _chosen(store, name, arguments, session), [name])
             session.print(f"{name.familiar()}@{pushed.digest}")
     if arguments.digest_file:
         from pathlib import Path
 
         Path(arguments.digest_file).write_text(pushed.digest)
     return 0
+
+
+def _chosen(store: Store, name: Reference, arguments: argparse.Namespace, session: Session) -> AnyImage:
+    from minibuild.cli.finding import find_any, image_for
+
+    found = find_any(store, str(name))
+    if not arguments.platform:
+        return found
+    return image_for(found, name.familiar(), platform_of(arguments, session.environment))

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from minibuild.cli.finding import find_image, reference_of
+from minibuild.cli.finding import find_any, reference_of
 from minibuild.cli.parser import Parser
 from minibuild.cli.rendering import paint, render, wants_colour
 from minibuild.cli.session import Session
@@ -55,9 +55,11 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 
 def _remove(store: Store, word: str, *, force: bool) -> list[str]:
-    image = find_image(store, word)
+    image = find_any(store, word)
     reference = reference_of(word)
     names = store.images.names(image)
+    if not names and image.digest not in {listed.digest for _, listed in store.images.listed()}:
+        raise ImageError(f"image {word} is one of an index for several platforms", hint="remove the index, by its name")
     if reference in names:
         gone = [reference, *_pinned_by_it_alone(reference, names)]
         for name in gone:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minibuild.cli.finding import find_image
-from minibuild.cli.options import add_machinery, check_machinery
+from minibuild.cli.options import add_machinery, add_platform, check_machinery, platform_of
 from minibuild.cli.parser import Noted, Pairs, Parser, Refused, RefusedUnless
 from minibuild.cli.session import Session
 from minibuild.cli.signals import interruptible
@@ -71,7 +71,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         from minibuild.build.container import run as run_container
         from minibuild.sandbox.entering import enter_as_root
 
-        image = find_image(store, word)
+        image = find_image(store, word, platform_of(arguments, session.environment))
         enter_as_root()
         request = ContainerRequest(
             image=image,
@@ -119,6 +119,7 @@ def _add_surroundings(parser: Parser) -> None:
     words = "accepted: the container has the host's network and ports"
     add("-p", "--publish", action="append", default=[], metavar="PORT", help=words)
     add("--rm", action="store_true", help="accepted: a container is always removed at its end")
+    add_platform(add, "which of several platforms")
     add_machinery(add)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from minibuild.cli.finding import find_image
+from minibuild.cli.finding import find_any
 from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
 from minibuild.errors import UsageError
@@ -24,5 +24,5 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if reference.is_pinned:
         raise UsageError(f"{new!r} has a digest, which only the bytes can give", hint="leave @sha256:… out")
     with session.store() as store:
-        store.images.tag(reference, find_image(store, word))
+        store.images.tag(reference, find_any(store, word))
     return 0

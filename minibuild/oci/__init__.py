@@ -7,10 +7,12 @@ image-spec; what Docker adds to the configuration (Healthcheck, Shell, OnBuild, 
 from minibuild.oci.config import ContainerConfig, Healthcheck, History, ImageConfig
 from minibuild.oci.digest import Digest
 from minibuild.oci.image import Descriptor, Image, Layer, MediaType
+from minibuild.oci.index import AnyImage, ImageIndex
 from minibuild.oci.platform import Platform
 from minibuild.oci.reference import Reference
 
 __all__ = [
+    "AnyImage",
     "ContainerConfig",
     "Descriptor",
     "Digest",
@@ -18,6 +20,7 @@ __all__ = [
     "History",
     "Image",
     "ImageConfig",
+    "ImageIndex",
     "Layer",
     "MediaType",
     "Platform",

@@ -170,6 +170,11 @@ class Image:
         return cls.compose(ImageConfig(platform), ())
 
     @property
+    def images(self) -> tuple[Image, ...]:
+        """Itself alone, where an index has several."""
+        return (self,)
+
+    @property
     def id(self) -> Digest:
         """The image ID: the digest of the configuration."""
         return Digest.of(self.raw_config)

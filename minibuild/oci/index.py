@@ -6,10 +6,16 @@ architecture: a 32-bit image is never taken for a 64-bit one unless it is asked 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from minibuild.errors import ImageError
-from minibuild.oci.image import Descriptor, MediaType, parse_manifest
+from minibuild.oci.config import encode_json
+from minibuild.oci.digest import Digest
+from minibuild.oci.image import Descriptor, Image, MediaType, parse_manifest
 from minibuild.oci.platform import Platform
 
 INDEX_TYPES = frozenset({MediaType.INDEX, MediaType.DOCKER_INDEX})
@@ -19,6 +25,117 @@ MANIFEST_TYPES = frozenset({MediaType.MANIFEST, MediaType.DOCKER_MANIFEST})
 _ARM64 = ("v8", "v8.1", "v8.2", "v8.3", "v8.4", "v8.5", "v8.6", "v8.7", "v8.8", "v8.9")
 _ARM64_9 = {"v9": 5, "v9.1": 6, "v9.2": 7, "v9.3": 8, "v9.4": 9}
 _USUAL_VARIANT = {"arm": "v7", "arm64": "v8", "amd64": "v1"}
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class ImageIndex:
+    """Several images under one name, as a rule one a platform: the index, kept as the bytes it was, and what it names.
+
+    ``images`` are those that are known, in its order. ``noted`` is what whoever lists the index says of it.
+    """
+
+    images: tuple[Image, ...]
+    raw: bytes = field(repr=False)
+    media_type: str = MediaType.INDEX
+    noted: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+
+    @classmethod
+    def of(cls, images: Sequence[Image], annotations: Mapping[str, str] = _NOTHING) -> ImageIndex:
+        """The index of images of our own making, each for the platform that its configuration says."""
+        return cls.compose(images, [listed(image).encode() for image in images], annotations)
+
+    @classmethod
+    def compose(
+        cls, images: Sequence[Image], entries: Sequence[dict[str, Any]], annotations: Mapping[str, str] = _NOTHING
+    ) -> ImageIndex:
+        """The index of these descriptors, which are JSON objects lest what others said in them is lost."""
+        media_type = _type_for([str(entry.get("mediaType")) for entry in entries], annotations)
+        document: dict[str, Any] = {"schemaVersion": 2, "mediaType": media_type, "manifests": list(entries)}
+        if annotations:
+            document["annotations"] = dict(annotations)
+        return cls(tuple(images), encode_json(document), media_type)
+
+    @classmethod
+    def parse(cls, raw: bytes, images: Sequence[Image]) -> ImageIndex:
+        """The index of these bytes; raises ImageError where they are none."""
+        parse_index(raw)
+        return cls(tuple(images), raw, str(parse_manifest(raw).get("mediaType") or MediaType.INDEX))
+
+    @property
+    def manifests(self) -> tuple[Descriptor, ...]:
+        """What it lists, in its order, images or not."""
+        return parse_index(self.raw)
+
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        """The same as the JSON objects that they are."""
+        return list(json.loads(self.raw)["manifests"])
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """What it says of all its images together."""
+        return dict(json.loads(self.raw).get("annotations") or {})
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of the index."""
+        return Digest.of(self.raw)
+
+    @property
+    def id(self) -> Digest:
+        """What people know it by: there is no one configuration."""
+        return self.digest
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """Points at the index."""
+        return Descriptor(self.media_type, self.digest, len(self.raw), self.noted)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all layers, as their blobs are; those that several images have count once."""
+        return sum({layer.descriptor.digest: layer.descriptor.size for i in self.images for layer in i.layers}.values())
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """What its images are for, as it says itself."""
+        known = {image.digest for image in self.images}
+        return tuple(str(item.platform) for item in self.manifests if item.digest in known and item.platform)
+
+    def image_for(self, platform: Platform) -> Image | None:
+        """The image that a platform runs best; None: there is none."""
+        chosen = choose(self.manifests, platform)
+        return next((image for image in self.images if chosen and image.digest == chosen.digest), None)
+
+    def with_images(self, images: Sequence[Image]) -> ImageIndex:
+        """The same index with other manifests of its images, in its order; all else that it says stays."""
+        if tuple(images) == self.images:
+            return self
+        changed = {
+            old.digest: {"mediaType": new.media_type, "digest": new.digest, "size": len(new.raw_manifest)}
+            for old, new in zip(self.images, images, strict=True)
+        }
+        entries = [{**entry, **changed.get(entry["digest"], {})} for entry in self.entries]
+        return replace(ImageIndex.compose(images, entries, self.annotations), noted=self.noted)
+
+
+AnyImage: TypeAlias = Image | ImageIndex
+"""What a name may stand for. Both have ``images``, a ``digest`` and a ``descriptor``."""
+
+
+def listed(image: Image, annotations: Mapping[str, str] = _NOTHING) -> Descriptor:
+    """An image's place in an index: its manifest, its platform, these annotations."""
+    platform = image.config.platform
+    return Descriptor(image.media_type, image.digest, len(image.raw_manifest), annotations, platform)
+
+
+def _type_for(manifests: Sequence[str], annotations: Mapping[str, str]) -> MediaType:
+    # Old registries and clients know Docker's manifests in Docker's lists only; those have no annotations.
+    if manifests and set(manifests) <= {MediaType.DOCKER_MANIFEST} and not annotations:
+        return MediaType.DOCKER_INDEX
+    return MediaType.INDEX
 
 
 def parse_index(raw: bytes) -> tuple[Descriptor, ...]:

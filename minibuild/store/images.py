@@ -1,7 +1,8 @@
 """Images and their names, in the store's ``index.json``.
 
-An entry carries the full reference in both annotations, so that ``skopeo inspect oci:STORE:docker.io/library/x:1``
-finds it. An entry without a name is a result that lost its name to a later one, or never had one.
+A name stands for an image, or for an index of several platforms' images, whose manifests are blobs. An entry carries
+the full reference in both annotations, so that ``skopeo inspect oci:STORE:docker.io/library/x:1`` finds it. An entry
+without a name is a result that lost its name to a later one, or never had one.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from minibuild.errors import ImageError
-from minibuild.oci import Descriptor, Digest, Image, Reference
+from minibuild.oci import AnyImage, Descriptor, Digest, Image, ImageIndex, Platform, Reference
 from minibuild.oci.image import parse_manifest
-from minibuild.oci.index import MANIFEST_TYPES
+from minibuild.oci.index import INDEX_TYPES, MANIFEST_TYPES, parse_index
 from minibuild.store.blobs import Blobs, disk_explained
 from minibuild.store.layout import (
     FULL_NAME,
@@ -63,58 +64,89 @@ class Images:
         config = Descriptor.parse(parse_manifest(raw_manifest).get("config") or {})
         return Image.parse(raw_manifest, self._blobs.read(config))
 
-    def find(self, reference: Reference) -> Image | None:
-        """The image of that very name, or of that repository and manifest digest; None: none, or not whole."""
+    def load_any(self, digest: Digest) -> AnyImage:
+        """As ``load``, or the index of that digest with those of its images that are here; ImageError where none is."""
+        raw = self._blobs.read_digest(digest)
+        if "manifests" not in parse_manifest(raw):
+            return self.load(digest)
+        images = []
+        for manifest in parse_index(raw):
+            with suppress(ImageError):
+                images.append(self.load(manifest.digest))
+        if not images:
+            raise ImageError(f"no image of the index {digest} is in the store")
+        return ImageIndex.parse(raw, images)
+
+    def find(self, reference: Reference, platform: Platform | None = None) -> Image | None:
+        """The image of that name; of an index, the one for a platform, None meaning this machine's. None: none, or not
+        whole.
+        """
+        found = self.find_any(reference)
+        if isinstance(found, ImageIndex):
+            return found.image_for(platform or Platform.of_this_machine())
+        return found
+
+    def find_any(self, reference: Reference) -> AnyImage | None:
+        """What has that very name, or is of that repository and digest; None: nothing, or not whole."""
         for entry in self.entries():
             known = reference_of(entry)
-            by_digest = known and reference.digest == entry["digest"] and known.name == reference.name
-            if known == reference or by_digest:
+            is_sibling = bool(known and known.name == reference.name and reference.digest)
+            if known == reference or (is_sibling and reference.digest == entry["digest"]):
                 with suppress(ImageError):
-                    return self.load(Digest(entry["digest"]))
+                    return self.load_any(Digest(entry["digest"]))
+            elif is_sibling and entry.get("mediaType") in INDEX_TYPES:
+                with suppress(ImageError, StopIteration):
+                    images = self.load_any(Digest(entry["digest"])).images
+                    return next(image for image in images if image.digest == reference.digest)
         return None
 
-    def by_id(self, prefix: str) -> Image | None:
-        """The image whose ID or manifest digest starts so (with or without ``sha256:``); None: no such image.
-
-        Raises ImageError where it fits several.
+    def by_id(self, prefix: str) -> AnyImage | None:
+        """What has an ID or a digest of a manifest or index that starts so (with or without ``sha256:``); None:
+        nothing. Raises ImageError where it fits several.
         """
         digits = prefix.removeprefix("sha256:")
         if not re.fullmatch(r"[0-9a-f]{1,64}", digits):
             return None
-        found = {
-            image.digest: image
-            for _, image in self.list()
+        listed = [image for _, image in self.listed()]
+        candidates = {image.digest: image for image in [*listed, *(one for image in listed for one in image.images)]}
+        found = [
+            image
+            for image in candidates.values()
             if image.id.hex.startswith(digits) or image.digest.hex.startswith(digits)
-        }
+        ]
         if len(found) > 1:
-            ids = ", ".join(sorted(image.id.short for image in found.values()))
+            ids = ", ".join(sorted(image.id.short for image in found))
             raise ImageError(f"{prefix!r} begins the IDs of {len(found)} images: {ids}", hint="give more digits")
-        return next(iter(found.values()), None)
+        return found[0] if found else None
+
+    def listed(self) -> tuple[tuple[Reference | None, AnyImage], ...]:
+        """All entries, one a name, in the order in which they got it; those that aren't whole any more are left out."""
+        return tuple(self._listed())
 
     def list(self) -> tuple[Named, ...]:
-        """All images, one a name, in the order in which they got it; those that aren't whole any more are left out."""
-        return tuple(self._images())
+        """All images, one a name; an index gives its name to each of its images."""
+        return tuple((name, image) for name, found in self._listed() for image in found.images)
 
-    def _images(self) -> Iterator[Named]:
+    def _listed(self) -> Iterator[tuple[Reference | None, AnyImage]]:
         for entry in self.entries():
-            if entry.get("mediaType") in MANIFEST_TYPES:
+            if entry.get("mediaType") in MANIFEST_TYPES | INDEX_TYPES:
                 with suppress(ImageError):
-                    yield reference_of(entry), self.load(Digest(entry["digest"]))
+                    yield reference_of(entry), self.load_any(Digest(entry["digest"]))
 
-    def names(self, image: Image) -> tuple[Reference, ...]:
-        """What an image is called."""
+    def names(self, image: AnyImage) -> tuple[Reference, ...]:
+        """What an image is called, or an index."""
         own = (reference_of(entry) for entry in self.entries() if entry["digest"] == image.digest)
         return tuple(reference for reference in own if reference)
 
-    def tag(self, reference: Reference, image: Image) -> None:
-        """Names an image, whose documents are in the store; an image that had the name stays, without it."""
+    def tag(self, reference: Reference, image: AnyImage) -> None:
+        """Names an image, whose documents are in the store; what had the name stays, without it."""
         name = str(reference)
         new = descriptor_of(image, {FULL_NAME: name, REF_NAME: name})
 
         def change(entries: Documents) -> Documents:
             if new in entries:
                 return entries
-            others = [entry for entry in entries if entry["digest"] != image.digest or names_of(entry)]
+            others = _without_nameless(entries, image)
             holders = [entry for entry in others if reference_of(entry) == reference]
             kept = [entry for entry in others if entry not in holders]
             alive = {entry["digest"] for entry in kept} | {image.digest}
@@ -122,12 +154,15 @@ class Images:
 
         self._change(change)
 
-    def keep(self, image: Image, names: Iterable[Reference] = ()) -> None:
-        """Lists an image under these names; one that has none at all is listed without."""
+    def keep(self, image: AnyImage, names: Iterable[Reference] = ()) -> None:
+        """Lists an image under these names; one that has none at all is listed without. Images of an index that have
+        no name of their own are not listed by themselves.
+        """
 
         def change(entries: Documents) -> Documents:
-            listed = any(entry["digest"] == image.digest for entry in entries)
-            return entries if listed else [*entries, descriptor_of(image, {})]
+            if any(entry["digest"] == image.digest for entry in entries):
+                return entries
+            return [*_without_nameless(entries, image), descriptor_of(image, {})]
 
         for name in names:
             self.tag(name, image)
@@ -137,7 +172,7 @@ class Images:
         """Takes a name away; an image whose last name it was is not listed any more."""
         self._change(lambda entries: [entry for entry in entries if reference_of(entry) != reference])
 
-    def remove(self, image: Image) -> None:
+    def remove(self, image: AnyImage) -> None:
         """Lists an image no more, whatever its names."""
         self._change(lambda entries: [entry for entry in entries if entry["digest"] != image.digest])
 
@@ -162,6 +197,11 @@ def replace_file(path: Path, content: bytes, scratch: Path) -> None:
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _without_nameless(entries: Documents, image: AnyImage) -> Documents:
+    own = {image.digest, *(one.digest for one in image.images)}
+    return [entry for entry in entries if entry["digest"] not in own or names_of(entry)]
 
 
 def _unnamed(entry: Document) -> Document:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from minibuild.errors import ImageError, MinibuildError
-from minibuild.oci import Descriptor, Image, MediaType, Reference
+from minibuild.oci import AnyImage, Descriptor, Image, MediaType, Reference
+from minibuild.oci.index import listed
 
 LAYOUT_FILE = "oci-layout"
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
@@ -44,17 +46,15 @@ def write_index(manifests: Sequence[Document]) -> bytes:
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def descriptor_of(image: Image, annotations: Mapping[str, str]) -> Document:
-    """An image's entry of an index: its manifest, its platform, these annotations."""
-    platform = image.config.platform
-    return Descriptor(
-        image.descriptor.media_type, image.digest, len(image.raw_manifest), annotations, platform
-    ).encode()
+def descriptor_of(image: AnyImage, annotations: Mapping[str, str]) -> Document:
+    """An image's entry of an index: its manifest, its platform, these annotations; or the entry of an index."""
+    descriptor = listed(image) if isinstance(image, Image) else image.descriptor
+    return replace(descriptor, annotations={**descriptor.annotations, **annotations}).encode()
 
 
-def entries_of(image: Image, names: Iterable[Reference]) -> Documents:
+def entries_of(image: AnyImage, names: Iterable[Reference]) -> Documents:
     """An image's entries of an index, as BuildKit writes them: one a name, or one without where there is none."""
-    created = {CREATED: image.config.created} if image.config.created else {}
+    created = {CREATED: image.images[-1].config.created} if image.images[-1].config.created else {}
     named = [{FULL_NAME: str(name), REF_NAME: name.tag or str(name), **created} for name in names]
     return [descriptor_of(image, annotations) for annotations in named or [created]]
 

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from minibuild.errors import ImageError, UsageError
-from minibuild.oci import Descriptor, Digest, Image, Layer, Platform, Reference
+from minibuild.oci import AnyImage, Descriptor, Digest, Image, ImageIndex, Layer, Platform, Reference
 from minibuild.store.blobs import Blobs, disk_explained
 from minibuild.store.images import Images, replace_file
 from minibuild.store.layout import LAYOUT, LAYOUT_FILE
@@ -135,17 +135,22 @@ class Store:
 
     def resolve(self, reference: Reference, platform: Platform) -> Image:
         """The image of that name; raises ImageError where there is none, or only another platform's."""
-        image = self.images.find(reference)
+        image = self.images.find(reference, platform)
         if image is None:
             raise ImageError(f"{reference.familiar()} isn't in the store", hint="minibuild images lists what is")
         if image.config.platform != platform:
             raise ImageError(f"{reference.familiar()} in the store is for {image.config.platform}, wanted {platform}")
         return image
 
-    def put_image(self, image: Image) -> None:
-        """Keeps an image's documents; its layers come by themselves, its name by ``images.tag``."""
-        self.blobs.add(image.raw_config)
-        self.blobs.add(image.raw_manifest)
+    def put_image(self, image: AnyImage) -> None:
+        """Keeps the documents of an image, or of an index and all its images; layers come by themselves, names by
+        ``images.tag``.
+        """
+        for one in image.images:
+            self.blobs.add(one.raw_config)
+            self.blobs.add(one.raw_manifest)
+        if isinstance(image, ImageIndex):
+            self.blobs.add(image.raw)
 
     def image(self, manifest: Digest) -> Image:
         """The image of a manifest's digest; raises ImageError where it isn't there."""
@@ -206,13 +211,16 @@ class Store:
             with self.reading_tar(layer) as tar:
                 return self.twins.make(tar, layer.diff_id, compression)
 
-    def repacked(self, image: Image, compression: Compression, *, force: bool = False) -> Image:
+    def repacked(self, image: AnyImage, compression: Compression, *, force: bool = False) -> AnyImage:
         """The image with its layers in another form, as ``compressed`` gives them, several at once; it is kept."""
         from concurrent.futures import ThreadPoolExecutor
 
+        images = []
         with ThreadPoolExecutor(_COMPRESSORS, thread_name_prefix="compress") as pool:
-            layers = pool.map(lambda layer: self.compressed(layer, compression, force=force), image.layers)
-            repacked = image.with_layers(tuple(layers))
+            for one in image.images:
+                layers = pool.map(lambda layer: self.compressed(layer, compression, force=force), one.layers)
+                images.append(one.with_layers(tuple(layers)))
+        repacked = image.with_images(images) if isinstance(image, ImageIndex) else images[0]
         self.put_image(repacked)
         return repacked
 

@@ -1,7 +1,8 @@
 """One tar that every loader reads: an OCI layout and a docker archive at once, streamed without a copy on disk.
 
 ``docker load`` of all versions takes ``manifest.json``, containerd and podman take ``index.json``; both name the same
-blobs. The same image gives the same bytes: names sorted, times and owners zero.
+blobs. Docker's form knows one platform only, so that an index of several makes an OCI layout alone. The same image
+gives the same bytes: names sorted, times and owners zero.
 Source: what BuildKit's docker exporter and ``docker save`` of Docker 25 write.
 """
 
@@ -13,7 +14,7 @@ from typing import Any
 from minibuild.events import Progress, Transferred
 from minibuild.layers import tar
 from minibuild.layers.entry import Entry, Kind
-from minibuild.oci import Digest, Image, Reference
+from minibuild.oci import AnyImage, Digest, Image, Reference
 from minibuild.oci.config import encode_json
 from minibuild.store.layout import INDEX_FILE, LAYOUT, LAYOUT_FILE, entries_of, write_index
 from minibuild.transports.base import LayerContents
@@ -23,7 +24,7 @@ _BLOCK = 1 << 20
 
 
 def archive(
-    image: Image,
+    image: AnyImage,
     names: Sequence[Reference],
     contents: LayerContents,
     progress: Progress,
@@ -32,22 +33,24 @@ def archive(
     """The archive's bytes, in pieces. Layers with an ``omitted`` diff_id are named and not there: for a daemon that
     has them; such an archive is no OCI layout.
     """
-    documents = {
-        _blob(image.id): image.raw_config,
-        _blob(image.digest): image.raw_manifest,
-        MANIFEST_FILE: docker_manifest(image, names),
-    }
+    documents = {_blob(one.id): one.raw_config for one in image.images}
+    documents |= {_blob(one.digest): one.raw_manifest for one in image.images}
+    if isinstance(image, Image):
+        documents[MANIFEST_FILE] = docker_manifest(image, names)
+    else:
+        documents[_blob(image.digest)] = image.raw
     if not omitted:
         documents |= {INDEX_FILE: write_index(entries_of(image, names)), LAYOUT_FILE: LAYOUT}
-    layers = {_blob(layer.descriptor.digest): layer for layer in image.layers if layer.diff_id not in omitted}
+    layers = [layer for one in image.images for layer in one.layers if layer.diff_id not in omitted]
+    blobs = {_blob(layer.descriptor.digest): layer.descriptor for layer in layers}
     for directory in ("blobs", "blobs/sha256"):
         yield tar.encode(Entry(directory, Kind.DIRECTORY, 0o755))
-    for name in sorted({*documents, *layers}):
+    for name in sorted({*documents, *blobs}):
         if name in documents:
             content = documents[name]
             yield _header(name, len(content)) + content + tar.padding(len(content))
             continue
-        descriptor = layers[name].descriptor
+        descriptor = blobs[name]
         yield _header(name, descriptor.size)
         done = 0
         with contents.open(descriptor) as stream:

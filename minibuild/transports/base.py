@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 
 from minibuild.events import Progress
 from minibuild.layers.index import Index
-from minibuild.oci import Descriptor, Digest, Image, Layer, Platform, Reference
+from minibuild.oci import AnyImage, Descriptor, Digest, Image, Layer, Platform, Reference
 
 
 class BlobSource(Protocol):
@@ -74,5 +74,5 @@ class LayerContents(Protocol):
 class Exporter(Protocol):
     """A place that takes images. What it writes is whole or isn't there."""
 
-    def export(self, image: Image, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
-        """Writes the image under these names; with none, it goes by its ID."""
+    def export(self, image: AnyImage, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
+        """Writes the image, or the index with all its images, under these names; with none, it goes by its ID."""

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from minibuild.errors import ImageError, MinibuildError
 from minibuild.events import Progress
-from minibuild.oci import Descriptor, Digest, Image, ImageConfig, Layer, MediaType, Platform, Reference
+from minibuild.oci import AnyImage, Descriptor, Digest, Image, ImageConfig, Layer, MediaType, Platform, Reference
 from minibuild.oci.config import encode_json
 from minibuild.store.layout import INDEX_FILE, LAYOUT_FILE
 from minibuild.store.verifying import verified
@@ -58,7 +58,7 @@ class DockerArchive:
         if "_files" in self.__dict__:
             self._files.close()
 
-    def export(self, image: Image, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
+    def export(self, image: AnyImage, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
         """Writes the archive anew."""
         with written(self._place) as sink:
             for piece in archive(image, names, contents, progress):

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from minibuild.errors import ImageError, UnavailableError
+from minibuild.errors import ImageError, UnavailableError, UsageError
 from minibuild.events import Progress
-from minibuild.oci import Descriptor, Digest, Image, Platform, Reference
+from minibuild.oci import AnyImage, Descriptor, Digest, Image, Platform, Reference
 from minibuild.transports.archive import archive
 from minibuild.transports.base import LayerContents
 from minibuild.transports.docker_archive import DockerArchive
@@ -37,8 +37,10 @@ class DockerDaemon:
         self._pin = pin
         self._saved: DockerArchive | None = None
 
-    def export(self, image: Image, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
-        """Loads the image into the daemon under these names."""
+    def export(self, image: AnyImage, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
+        """Loads the image into the daemon under these names; it takes no index."""
+        if not isinstance(image, Image):
+            raise UsageError("a docker daemon takes one platform's image, not several", hint="choose with --platform")
         with self._client() as client:
             known = _known_layers(client, image)
             if known:

@@ -14,10 +14,10 @@ from minibuild.errors import UnavailableError, UsageError
 from minibuild.events import Progress, Transferred
 from minibuild.layers import tar
 from minibuild.layers.entry import Change, Kind
-from minibuild.oci import Image, Reference
+from minibuild.oci import AnyImage, Image, Reference
 from minibuild.store.blobs import disk_explained
 from minibuild.transports.base import LayerContents
-from minibuild.transports.merging import merged
+from minibuild.transports.merging import directory_of, merged
 
 _BLOCK = 1 << 20
 _NAMES = {Kind.DIRECTORY: "directory", Kind.SYMLINK: "symbolic link", Kind.HARDLINK: "file"}
@@ -33,9 +33,16 @@ class LocalDirectory:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def export(self, image: Image, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
-        """Writes all that is in the image's tree; names have no place in it."""
+    def export(self, image: AnyImage, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
+        """Writes all that is in the image's tree, each of several platforms in a directory; names have no place."""
         del names
+        if isinstance(image, Image):
+            self._write(image, contents, progress)
+            return
+        for one in image.images:
+            LocalDirectory(self._path / directory_of(one))._write(one, contents, progress)
+
+    def _write(self, image: Image, contents: LayerContents, progress: Progress) -> None:
         if self._path.exists() and not self._path.is_dir():
             raise UsageError(f"{self._path} is a file, wanted a directory")
         with disk_explained(self._path):

@@ -9,7 +9,7 @@ from typing import BinaryIO, Self
 
 from minibuild.errors import UsageError
 from minibuild.events import Progress, Transferred
-from minibuild.oci import Descriptor, Image, Platform, Reference
+from minibuild.oci import AnyImage, Descriptor, Image, ImageIndex, Platform, Reference
 from minibuild.store.blobs import Blobs, disk_explained
 from minibuild.store.images import replace_file
 from minibuild.store.layout import (
@@ -63,11 +63,17 @@ class OciLayout:
         """All images for a platform, each with its names."""
         return self._layout.images(platform)
 
-    def export(self, image: Image, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
+    def export(self, image: AnyImage, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
         """Adds the image to the layout, which is made if need be; an image of the same tag loses it."""
         self.put(image, entries_of(image, names), contents, progress)
 
-    def put(self, package: Package, entries: Sequence[Document], contents: LayerContents, progress: Progress) -> None:
+    def put(
+        self,
+        package: Package | ImageIndex,
+        entries: Sequence[Document],
+        contents: LayerContents,
+        progress: Progress,
+    ) -> None:
         """Adds what has a manifest, by these entries of the index; others of their names lose them."""
         if self._path.exists() and not self._path.is_dir():
             raise UsageError(f"{self._path} is a file, wanted a directory")
@@ -75,11 +81,14 @@ class OciLayout:
             self._path.mkdir(parents=True, exist_ok=True)
             blobs = Blobs(self._path, self._path)
             blobs.make()
-            for descriptor in package.blobs:
-                if not blobs.has(descriptor):
-                    _copy(descriptor, blobs, contents, progress)
-            blobs.add(package.raw_config)
-            blobs.add(package.raw_manifest)
+            for one in package.images if isinstance(package, ImageIndex) else [package]:
+                for descriptor in one.blobs:
+                    if not blobs.has(descriptor):
+                        _copy(descriptor, blobs, contents, progress)
+                blobs.add(one.raw_config)
+                blobs.add(one.raw_manifest)
+            if isinstance(package, ImageIndex):
+                blobs.add(package.raw)
             self._list(entries)
 
     def _list(self, after: Sequence[Document]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from minibuild.errors import UsageError
 from minibuild.events import Progress
-from minibuild.oci import Descriptor, Reference
+from minibuild.oci import Descriptor, ImageIndex, Reference
 from minibuild.registry.destination import Destination
 from minibuild.transports.base import LayerContents, Package
 from minibuild.transports.registry import Registry
@@ -24,8 +24,12 @@ class Pushing:
         self._environment = environment
         self._also = also
 
-    def export(self, image: Package, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
-        """Puts the image under all its names; nothing is named before all of it is there."""
+    def export(
+        self, image: Package | ImageIndex, names: Sequence[Reference], contents: LayerContents, progress: Progress
+    ) -> None:
+        """Puts the image under all its names; nothing is named before all of it is there. A name without a tag is
+        that of its digest.
+        """
         if not names:
             raise UsageError("nothing says where to push to", hint="name it: -t REGISTRY/REPOSITORY:TAG")
         by_repository: dict[str, list[Reference]] = {}
@@ -44,14 +48,15 @@ class _Push:
     """An image on its way into one repository, under one or more tags."""
 
     registry: Registry
-    image: Package
+    image: Package | ImageIndex
     names: Sequence[Reference]
     contents: LayerContents
     progress: Progress
 
     def perform(self, siblings: Sequence[str]) -> None:
-        """Puts layers, configuration, manifest, in this order; ``siblings`` have all of it already."""
+        """Puts layers, configurations, manifests, then an index, if it is one; ``siblings`` have all blobs already."""
         image, name = self.image, self.names[0]
+        packages: Sequence[Package] = image.images if isinstance(image, ImageIndex) else [image]
         destination = self.registry.destination(name)
         homes = self.contents.homes(name.registry)
 
@@ -63,12 +68,17 @@ class _Push:
                 destination.put_blob(descriptor, lambda: self.contents.open(descriptor), _reporter(transfer))
             transfer.done = descriptor.size
 
-        wanted = {descriptor.digest: descriptor for descriptor in image.blobs}
+        wanted = {descriptor.digest: descriptor for package in packages for descriptor in package.blobs}
         transfers = [Transfer(descriptor) for descriptor in wanted.values()]
         move(transfers, carry, lambda transfer: self.progress(transfer.event(0)), self.registry.cancel)
-        _put_document(destination, image.config_descriptor, image.raw_config)
+        for package in packages:
+            _put_document(destination, package.config_descriptor, package.raw_config)
+        raw = image.raw if isinstance(image, ImageIndex) else image.raw_manifest
+        if isinstance(image, ImageIndex):
+            for package in packages:
+                destination.put_manifest(package.digest, package.media_type, package.raw_manifest)
         for name in self.names:
-            destination.put_manifest(name.tag or image.digest, image.media_type, image.raw_manifest)
+            destination.put_manifest(name.tag or image.digest, image.media_type, raw)
 
 
 def _is_there(destination: Destination, descriptor: Descriptor, homes: Sequence[str]) -> bool:

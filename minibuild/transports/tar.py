@@ -8,9 +8,9 @@ from typing import BinaryIO, cast
 
 from minibuild.events import Progress, Transferred
 from minibuild.layers.pack import pack
-from minibuild.oci import Image, Reference
+from minibuild.oci import AnyImage, Image, Reference
 from minibuild.transports.base import LayerContents
-from minibuild.transports.merging import merged
+from minibuild.transports.merging import each_in_its_directory, merged
 from minibuild.transports.outfile import Destination, written
 
 _REPORT = 1 << 20
@@ -22,12 +22,13 @@ class TarFile:
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
 
-    def export(self, image: Image, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
-        """Writes all that is in the image's tree; names have no place in it."""
+    def export(self, image: AnyImage, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
+        """Writes all that is in the image's tree, each of several platforms in a directory; names have no place."""
         del names
         with written(self._destination) as sink:
             counted = Counted(sink, progress)
-            pack(merged(image, contents), cast(BinaryIO, counted))
+            changes = merged(image, contents) if isinstance(image, Image) else each_in_its_directory(image, contents)
+            pack(changes, cast(BinaryIO, counted))
             counted.report()
 
 

@@ -79,6 +79,7 @@ def test_images_as_json_has_an_object_a_line(shell: Shell, add: Add) -> None:
         "ID": image.id.short,
         "CreatedAt": "2024-01-02 03:04:05 +0000 UTC",
         "Size": "3.07kB",
+        "Platforms": "linux/amd64",
     }
 
 
