@@ -112,7 +112,9 @@ def test_checks_find_what_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("case", CORPUS, ids=lambda case: case.name)
-def test_the_report_for_other_builders_lists_the_rules_it_tells_of(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_report_for_other_builders_lists_the_rules_it_tells_of(
+    case: Case, capsys: pytest.CaptureFixture[str]
+) -> None:
     run(["check", "--target=docker,podman,kaniko,legacy", "--format=sarif", str(case.directory)], {})
     [report] = json.loads(capsys.readouterr().out)["runs"]
     told = {result["ruleId"] for result in report["results"]}

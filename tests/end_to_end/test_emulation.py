@@ -71,9 +71,9 @@ def test_run_is_emulated_by_every_runtime_and_a_stage_for_this_machine_is_not(
 
 def test_a_plain_users_run_is_emulated_too(
     plain: Minibuild,
-    foreign: Minibuild,
+    foreign: Minibuild,  # noqa: ARG001  # its base is served
     project: Project,
-    lock: Path,  # noqa: ARG001  # the bases are served
+    lock: Path,  # the bases are served
 ) -> None:
     root = project({"Dockerfile": DOCKERFILE})
     with emulated(lock):

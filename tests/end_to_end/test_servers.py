@@ -32,7 +32,7 @@ with daemons.registry(Path(sys.argv[1])) as server:
 @pytest.mark.usefixtures("busybox_base")
 def test_the_registry_serves_busybox_under_docker_hubs_name(registry: Registry) -> None:
     with urllib.request.urlopen(f"http://{registry.host}/v2/library/busybox/tags/list") as answer:
-        assert json.load(answer) == {"name": "library/busybox", "tags": ["latest"]}
+        assert "latest" in json.load(answer)["tags"]
 
 
 def test_the_daemon_runs_busybox(dockerd: Dockerd, busybox_base: BaseImage) -> None:
