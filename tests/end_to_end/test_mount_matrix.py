@@ -35,7 +35,7 @@ BIND: Cases = {
     "--mount=target=/c cat /c/file && ls /c": ["of the context", "Dockerfile", "dir", "file"],
     "--mount=source=file,target=/deep/in/no/where cat /deep/in/no/where": ["of the context"],
     "--mount=source=dir,dst=here cat /work/here/file": ["deep"],
-    "--mount=src=dir,target=/d exec 2>&1; stat -c '%u:%g' /d/file; touch /d/new || rm /d/file || echo x >> /d/file || echo no": [
+    "--mount=src=dir,target=/d exec 2>&1; stat -c %u:%g /d/file; touch /d/new || rm /d/file || echo x >> /d/file || echo no": [  # noqa: E501
         "0:0",
         "touch: /d/new: Read-only file system",
         "rm: can't remove '/d/file': Read-only file system",
