@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 from minibuild.oci.config import encode_json
 from minibuild.oci.digest import Digest
-from minibuild.oci.image import Descriptor, MediaType
+from minibuild.oci.image import Descriptor, Manifest, MediaType
 
 
 @dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(Manifest):
     """A manifest and the document in its configuration's place, as the bytes they are; ``blobs`` are its layers."""
 
     blobs: tuple[Descriptor, ...]
@@ -34,18 +34,3 @@ class Artifact:
             "layers": [descriptor.encode() for descriptor in blobs],
         }
         return cls(tuple(blobs), raw_config, encode_json(manifest))
-
-    @property
-    def digest(self) -> Digest:
-        """The digest of the manifest."""
-        return Digest.of(self.raw_manifest)
-
-    @property
-    def descriptor(self) -> Descriptor:
-        """Points at the manifest."""
-        return Descriptor(self.media_type, self.digest, len(self.raw_manifest))
-
-    @property
-    def config_descriptor(self) -> Descriptor:
-        """Points at the document, as the manifest does."""
-        return Descriptor.parse(json.loads(self.raw_manifest)["config"])

@@ -92,8 +92,32 @@ class Layer:
         return cls(Descriptor(MediaType.LAYER, digest, size), digest)
 
 
+class Manifest:
+    """What a value has that is a manifest and the configuration it names, as the bytes they are."""
+
+    __slots__ = ()
+
+    raw_manifest: bytes
+    media_type: str
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of the manifest."""
+        return Digest.of(self.raw_manifest)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """Points at the manifest."""
+        return Descriptor(self.media_type, self.digest, len(self.raw_manifest))
+
+    @property
+    def config_descriptor(self) -> Descriptor:
+        """Points at the configuration, as the manifest does."""
+        return Descriptor.parse(json.loads(self.raw_manifest)["config"])
+
+
 @dataclass(frozen=True, slots=True)
-class Image:
+class Image(Manifest):
     """One platform's image. The raw bytes are what digests were taken of; the other fields are what they say.
 
     Invariant, checked when parsed: as many layers as ``diff_ids``, and (where there is a history) as many lines in it
@@ -178,21 +202,6 @@ class Image:
     def id(self) -> Digest:
         """The image ID: the digest of the configuration."""
         return Digest.of(self.raw_config)
-
-    @property
-    def digest(self) -> Digest:
-        """The digest of the manifest."""
-        return Digest.of(self.raw_manifest)
-
-    @property
-    def descriptor(self) -> Descriptor:
-        """Points at the manifest."""
-        return Descriptor(self.media_type, self.digest, len(self.raw_manifest))
-
-    @property
-    def config_descriptor(self) -> Descriptor:
-        """Points at the configuration, as the manifest does."""
-        return Descriptor.parse(json.loads(self.raw_manifest)["config"])
 
     @property
     def blobs(self) -> tuple[Descriptor, ...]:
