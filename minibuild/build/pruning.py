@@ -19,8 +19,8 @@ from minibuild.store.collect import downloads, needed_chains, sweep
 KINDS = ("steps", "results", "mounts", "downloads")
 """What may be thrown away: cached steps, images without a name, cache mounts, files that ADD has fetched."""
 
-# How many are thrown away between two looks at the size.
-_BATCH = 16
+# The part of what may go that goes between two looks at the size: each look walks the whole store.
+_LOOKS = 8
 # What a store has besides blobs, in directories of its own.
 _PLACES = ("snapshots", "mounts", "indices")
 
@@ -72,7 +72,8 @@ def prune(
         gone = 0
         _sweep(store)
         while gone < len(going) and (keep is None or size_of(store) > keep):
-            batch = going[gone:] if keep is None else going[gone : gone + _BATCH]
+            left = going[gone:]
+            batch = left if keep is None else left[: max(1, len(left) // _LOOKS)]
             for item in batch:
                 item.remove()
             gone += len(batch)

@@ -41,6 +41,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     request = request_of(arguments, session.environment)
     check_machinery(arguments)
     outputs = outputs_of(arguments)
+    only_pushes = bool(outputs) and all(output.type == "registry" for output in outputs)
+    request = replace(request, leaves_layers=only_pushes)
     check_outputs(outputs, quiet=arguments.quiet, terminal=session.output.isatty())
     _check_files(arguments)
     pushed: dict[int, Image] = {}
@@ -87,7 +89,6 @@ def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
         request,
         tags=tuple(tag for stage, tag in tags if not stage),
         stage_tags=tuple((stage, tag) for stage, tag in tags if stage),
-        leaves_layers=_only_goes_to_registries(arguments),
         no_cache=arguments.no_cache,
         caches=caches_of(arguments),
         no_cache_stages=frozenset(_listed(arguments.no_cache_filter)),
@@ -109,7 +110,7 @@ def asked_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> B
         labels=arguments.label,
         annotations=annotations_of(arguments.annotation, platform),
         target=",".join(arguments.target),
-        platform=platform_of(arguments, environment),
+        platform=platform,
         all_stages=arguments.all_stages,
         named_contexts=arguments.build_context,
         pull=arguments.pull,
@@ -123,11 +124,6 @@ def outputs_of(arguments: argparse.Namespace) -> tuple[Output, ...]:
     outputs = [parse_output(word) for word in arguments.output]
     outputs += [parse_output("type=registry")] if arguments.push else []
     return tuple(dict.fromkeys([*outputs, *([Output("docker")] if arguments.load else [])]))
-
-
-def _only_goes_to_registries(arguments: argparse.Namespace) -> bool:
-    outputs = outputs_of(arguments)
-    return bool(outputs) and all(output.type == "registry" for output in outputs)
 
 
 def as_pushed(result: BuildResult, pushed: Mapping[int, Image]) -> BuildResult:

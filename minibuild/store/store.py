@@ -211,15 +211,18 @@ class Store:
             with self.reading_tar(layer) as tar:
                 return self.twins.make(tar, layer.diff_id, compression)
 
-    def repacked(self, image: AnyImage, compression: Compression, *, force: bool = False) -> AnyImage:
-        """The image with its layers in another form, as ``compressed`` gives them, several at once; it is kept."""
+    def all_compressed(
+        self, layers: Iterable[Layer], compression: Compression, *, force: bool = False
+    ) -> tuple[Layer, ...]:
+        """Layers in another form, as ``compressed`` gives them, several at once."""
         from concurrent.futures import ThreadPoolExecutor
 
-        images = []
         with ThreadPoolExecutor(_COMPRESSORS, thread_name_prefix="compress") as pool:
-            for one in image.images:
-                layers = pool.map(lambda layer: self.compressed(layer, compression, force=force), one.layers)
-                images.append(one.with_layers(tuple(layers)))
+            return tuple(pool.map(lambda layer: self.compressed(layer, compression, force=force), layers))
+
+    def repacked(self, image: AnyImage, compression: Compression, *, force: bool = False) -> AnyImage:
+        """The image with its layers in another form, as ``compressed`` gives them; it is kept."""
+        images = [one.with_layers(self.all_compressed(one.layers, compression, force=force)) for one in image.images]
         repacked = image.with_images(images) if isinstance(image, ImageIndex) else images[0]
         self.put_image(repacked)
         return repacked

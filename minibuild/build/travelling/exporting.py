@@ -64,13 +64,10 @@ def _export(
 
 
 def _packed(cache: Cache, destination: CacheDestination, store: Store) -> Cache:
-    """The cache with its layers as they are to travel, several compressed at once."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    form, forces = destination.compression or Compression(), destination.forces_compression
-    with ThreadPoolExecutor(4, thread_name_prefix="compress") as pool:
-        packed = pool.map(lambda layer: store.compressed(layer, form, force=forces), cache.layers)
-        layers = {layer.diff_id: layer for layer in packed}
+    """The cache with its layers as they are to travel."""
+    form = destination.compression or Compression()
+    packed = store.all_compressed(cache.layers, form, force=destination.forces_compression)
+    layers = {layer.diff_id: layer for layer in packed}
     return Cache(
         tuple(replace(record, layer=layers[record.layer.diff_id]) for record in cache.records if record.layer),
         tuple(replace(mount, layer=layers[mount.layer.diff_id]) for mount in cache.mounts),
@@ -80,8 +77,6 @@ def _packed(cache: Cache, destination: CacheDestination, store: Store) -> Cache:
 def _blobs(cache: Cache) -> tuple[Descriptor, ...]:
     mounts: Mapping[Digest, str] = {mount.layer.diff_id: mount.id for mount in cache.mounts}
     return tuple(
-        replace(layer.descriptor, annotations={MOUNT: mounts[layer.diff_id]})
-        if layer.diff_id in mounts
-        else replace(layer.descriptor, annotations={})
+        replace(layer.descriptor, annotations={MOUNT: mounts[layer.diff_id]} if layer.diff_id in mounts else {})
         for layer in {layer.descriptor.digest: layer for layer in cache.layers}.values()
     )
