@@ -101,7 +101,7 @@ class Bases:
     def _bring(self, image: Image, source: ImageSource, activity: Activity) -> None:
         if not self.brings:
             return
-        bring(self.store, source, [layer.descriptor for layer in image.layers], activity)
+        bring(self.store, source, image.blobs, activity)
         self.store.put_image(image)
 
 

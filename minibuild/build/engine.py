@@ -43,6 +43,7 @@ from minibuild.instructions.effects import FromContext, FromImage, FromStage, Or
 from minibuild.layers.entry import Change
 from minibuild.layers.tree import Tree
 from minibuild.oci import Image, ImageConfig, Layer, Platform
+from minibuild.oci.times import rfc3339, seconds_of
 from minibuild.plan import Stage, Step, plan
 from minibuild.plan.reading import read
 from minibuild.plan.steps import stages_copied_from
@@ -359,21 +360,3 @@ class Engine:
                 running.report_unkept(process, step.statement.span, self.journal.warn)
             leaks = Leaks(mounted.secrets, step.statement.span, self.journal.warn)
             return leaks.watching(workspace.commit(chain).changes)
-
-
-def rfc3339(seconds: float) -> str:
-    """A time as image configurations write it, in UTC."""
-    from datetime import UTC, datetime
-
-    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="auto")
-    return text.replace("+00:00", "Z")
-
-
-def seconds_of(created: str) -> int:
-    """The whole seconds of an RFC 3339 time; 0 where it is none."""
-    from datetime import datetime
-
-    try:
-        return int(datetime.fromisoformat(created).timestamp())
-    except ValueError:
-        return 0

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from minibuild.build.journal import Activity, Journal
+from minibuild.build.journal import Journal
 from minibuild.cli.display import choose
 from minibuild.cli.options import add_platform, add_progress, platform_of
 from minibuild.cli.parser import Parser
@@ -51,11 +51,14 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     display = choose("quiet" if arguments.quiet else arguments.progress, session.errors, session.environment)
     where = arguments.input or "standard input"
     lines = []
+    from minibuild.build.supplying import bring
+
     with session.store() as store, closing(display):
         source = _source(arguments.input, session)
         with Journal(display).activity(f"loading from {where}") as activity:
             for names, image in source.images(platform):
-                _bring(store, source, image, activity)
+                bring(store, source, image.blobs, activity)
+                store.put_image(image)
                 lines += _name(store, names, image)
     if not lines:
         raise ImageError(f"{where} has no image for {platform}", hint="choose another with --platform")
@@ -73,13 +76,6 @@ def _source(word: str | None, session: Session) -> Images:
     if not path.exists():
         raise ImageError(f"{path} doesn't exist, wanted an archive or the directory of an OCI layout")
     return OciLayout(path) if path.is_dir() else DockerArchive(path)
-
-
-def _bring(store: Store, source: Images, image: Image, activity: Activity) -> None:
-    from minibuild.build.supplying import bring
-
-    bring(store, source, [layer.descriptor for layer in image.layers], activity)
-    store.put_image(image)
 
 
 def _name(store: Store, names: tuple[Reference, ...], image: Image) -> list[str]:

@@ -8,6 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pytest
+
 from tests.command import Minibuild
 from tests.differential.cases import Case
 from tests.differential.docker import BuildKit
@@ -51,6 +53,11 @@ class Workshop:
         for case in cases:
             if case.name not in self._pairs:
                 self._pairs[case.name] = self._pool.submit(self._pair, case)
+
+    def begin_asked(self, request: pytest.FixtureRequest) -> None:
+        """Starts to build the cases that this run asks a test file's tests about."""
+        asked = [item.callspec.params["case"] for item in request.session.items if item.path == request.path]  # type: ignore[attr-defined]
+        self.begin(case for case in asked if isinstance(case, Case))
 
     def ours(self, case: Case) -> Build:
         """minibuild's build."""

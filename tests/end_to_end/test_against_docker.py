@@ -60,8 +60,7 @@ def workshop(
     make_context(place / "shared")
     dockerd.run("load", "-i", str(busybox_base.archive))
     workshop = Workshop(place, Minibuild(place).with_mirror(registry), BuildKit.of(dockerd), place / "shared")
-    asked = [item.callspec.params["case"] for item in request.session.items if item.path == request.path]  # type: ignore[attr-defined]
-    workshop.begin(case for case in asked if isinstance(case, Case))
+    workshop.begin_asked(request)
     yield workshop
     workshop.close()
 

@@ -88,8 +88,7 @@ def workshop(
     minibuild = Minibuild(place / "store")
     minibuild.succeed("load", "-i", stand_ins)
     workshop = Workshop(place, minibuild, BuildKit.of(stage), places=places)
-    asked = [item.callspec.params["case"] for item in request.session.items if item.path == request.path]  # type: ignore[attr-defined]
-    workshop.begin(case for case in asked if isinstance(case, Case))
+    workshop.begin_asked(request)
     yield workshop
     workshop.close()
 
