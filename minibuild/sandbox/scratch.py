@@ -93,7 +93,7 @@ def _locked(base: Path) -> Iterator[None]:
 
 
 def remove_tree(path: Path) -> None:
-    """Removes a directory with all in it, following no link.
+    """Removes a directory with all in it, following no link; files may vanish meanwhile, as an ending agent's socket.
 
     Directories found on the way are moved up beside their top, so that a tree nested a thousand deep takes neither
     recursion nor paths longer than the kernel's.
@@ -108,7 +108,8 @@ def remove_tree(path: Path) -> None:
             entries = list(items)
         for entry in entries:
             if not entry.is_dir(follow_symlinks=False):
-                os.unlink(entry.path)
+                with suppress(FileNotFoundError):
+                    os.unlink(entry.path)
             elif directory == top:
                 pending.append(entry.path)
             else:

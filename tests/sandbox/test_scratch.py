@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,18 @@ def test_removing_follows_no_link(tmp_path: Path) -> None:
     remove_tree(tmp_path / "top")
 
     assert (tmp_path / "outside/f").exists()
+
+
+def test_files_may_vanish_while_their_directory_is_removed(tmp_path: Path) -> None:
+    top = tmp_path / "top"
+    top.mkdir()
+    names = [top / f"{number}" for number in range(3000)]
+    for name in names:
+        name.touch()
+    helper = threading.Thread(target=lambda: [name.unlink(missing_ok=True) for name in reversed(names)])
+
+    helper.start()
+    remove_tree(top)
+    helper.join()
+
+    assert not top.exists()
