@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from minibuild.build.ignore import NOTHING_IGNORED, IgnoreFile
 from minibuild.errors import ContextError
 from minibuild.source import Source
+from tests.pace import is_done_within
 
 TABLE = Path(__file__).parent.parent.parent / "fixtures" / "ignore.tsv"
 
@@ -116,18 +116,16 @@ def test_a_name_that_is_not_utf8_is_matched_like_any_other() -> None:
 @pytest.mark.parametrize("pattern", ["*?" * 60 + "x", "**/" * 60 + "x", "*a" * 100 + "b", "**/*a" * 50 + "b"])
 def test_no_pattern_makes_a_path_slow(pattern: str) -> None:
     file = ignore_file(pattern)
-    start = time.process_time()
-    assert not file.excludes("a" * 4000)
-    assert not file.excludes("/".join("a" * 2000))
-    assert time.process_time() - start < 2
+    paths = ["a" * 4000, "/".join("a" * 2000)]
+    assert not any(map(file.excludes, paths))
+    assert is_done_within(2, lambda: any(map(file.excludes, paths)))
 
 
 def test_fifty_thousand_paths_take_a_moment() -> None:
     file = ignore_file("node_modules\n.git\n**/*.pyc\n*.log\n!keep.log\ndocs/**\n!docs/README.md\n")
     paths = [f"dir{i % 100}/sub{i % 37}/file{i}.py" for i in range(50_000)]
-    start = time.process_time()
     assert not any(map(file.excludes, paths))
-    assert time.process_time() - start < 1
+    assert is_done_within(1, lambda: any(map(file.excludes, paths)))
 
 
 def test_two_hundred_patterns_cost_little_more_than_a_few() -> None:
@@ -135,6 +133,5 @@ def test_two_hundred_patterns_cost_little_more_than_a_few() -> None:
     patterns = [shapes[i % 4].format(i=i) for i in range(200)]
     file = ignore_file("\n".join(patterns))
     paths = [f"dir{i % 100}/sub{i % 37}/file{i}.py" for i in range(20_000)]
-    start = time.process_time()
     assert not any(map(file.excludes, paths))
-    assert time.process_time() - start < 1
+    assert is_done_within(1, lambda: any(map(file.excludes, paths)))

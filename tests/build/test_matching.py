@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from minibuild.build.matching import component_expression, is_pattern
 from minibuild.errors import DockerfileError
+from tests.pace import is_done_within
 
 
 @pytest.mark.parametrize(
@@ -48,9 +47,9 @@ def test_a_malformed_pattern_is_an_error(pattern: str) -> None:
 
 
 def test_many_stars_take_linear_time() -> None:
-    started = time.perf_counter()
-    assert not component_expression("*a" * 100 + "b").fullmatch("a" * 5000)
-    assert time.perf_counter() - started < 1
+    expression = component_expression("*a" * 100 + "b")
+    assert not expression.fullmatch("a" * 5000)
+    assert is_done_within(1, lambda: expression.fullmatch("a" * 5000))
 
 
 def test_a_plain_name_is_no_pattern() -> None:
