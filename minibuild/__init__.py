@@ -186,7 +186,7 @@ def build(
     )
     with Store.at(data_directory(os.environ, user_id()) if root is None else Path(root)) as store:
         result = build_request(request, store, progress or silent, Cancellation())
-        image = result.image
+        [image] = result.image.images
         if archive is not None:
             DockerArchive(Path(archive)).export(image, request.tags, store, silent)
         export_caches(request.caches, result.collected, Access.of(request), store, silent)

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 
 from minibuild.build import running
 from minibuild.build.accounts import accounts_in
-from minibuild.build.bases import Bases
+from minibuild.build.annotations import MANIFEST, said_of
 from minibuild.build.committing import ChainedLayer, Committer
-from minibuild.build.epoch import Sources, dated
-from minibuild.build.fetching import Fetcher
 from minibuild.build.inner import NeedsNamespace, Work, perform_as_root
-from minibuild.build.inputs import Access, Inputs, open_inputs
+from minibuild.build.inputs import Access, open_inputs
 from minibuild.build.journal import Activity, Journal
 from minibuild.build.leaks import Leaks, report_in_history
 from minibuild.build.lookup import Lookup
 from minibuild.build.mounting import Mounting
-from minibuild.build.named import open_contexts
 from minibuild.build.origins import Origins
+from minibuild.build.planning import arrived_caches, planned
 from minibuild.build.platforms import check_platforms
 from minibuild.build.request import BuildRequest, BuildResult, Target
 from minibuild.build.rootfs import RootFilesystems, chained
 from minibuild.build.scheduler import Scheduler
+from minibuild.build.several import each_of, joined, platform_title
 from minibuild.build.stage import StageBuild, StageResult
 from minibuild.build.supplying import Supply
 from minibuild.build.surroundings import check_permissions
@@ -35,17 +34,15 @@ from minibuild.build.threads import in_thread
 from minibuild.build.travelling.collecting import Collected, Collector, below
 from minibuild.build.travelling.document import TravellingMount
 from minibuild.build.travelling.inline import with_cache, without_cache
-from minibuild.build.window import window_on
-from minibuild.checks import check, heeding, refuse_if_strict
+from minibuild.checks import heeding
 from minibuild.errors import Finding, MinibuildError, UsageError, did_you_mean
 from minibuild.events import Progress
 from minibuild.instructions.effects import FromContext, FromImage, FromStage, Origin, RunCommand
 from minibuild.layers.entry import Change
 from minibuild.layers.tree import Tree
-from minibuild.oci import Image, ImageConfig, Layer, Platform
+from minibuild.oci import Image, ImageConfig, Platform
 from minibuild.oci.times import rfc3339, seconds_of
-from minibuild.plan import Stage, Step, plan
-from minibuild.plan.reading import read
+from minibuild.plan import Stage, Step
 from minibuild.plan.steps import stages_copied_from
 from minibuild.runtimes.base import Cancellation, Runtime
 from minibuild.sandbox.entering import is_plain_user, obstacle
@@ -65,51 +62,15 @@ def build(request: BuildRequest, store: Store, progress: Progress, cancellation:
 
 
 def _build(request: BuildRequest, store: Store, journal: Journal, cancellation: Cancellation) -> BuildResult:
-    arrived = _arrived(request, store, journal, cancellation)
+    arrived = arrived_caches(request, store, journal, cancellation)
     access = replace(Access.of(request), scratch=store.scratch, journal=journal, cancellation=cancellation)
     with open_inputs(request.context, request.dockerfile, access) as inputs:
-        return _build_inputs(request, inputs, store, access, arrived)
-
-
-def _arrived(request: BuildRequest, store: Store, journal: Journal, cancellation: Cancellation) -> Mapping[str, Layer]:
-    """Makes caches from elsewhere known; answers the cache mounts among them."""
-    if not (request.caches.sources or request.caches.destinations):
-        return {}
-    from minibuild.build.travelling.exporting import check_destinations
-    from minibuild.build.travelling.importing import import_caches
-    from minibuild.build.travelling.place import Access as CacheAccess
-
-    access = replace(CacheAccess.of(request), cancellation=cancellation)
-    check_destinations(request.caches, access)
-    return {} if request.no_cache else import_caches(request.caches, access, store, journal)
-
-
-def _build_inputs(
-    request: BuildRequest, inputs: Inputs, store: Store, access: Access, arrived: Mapping[str, Layer]
-) -> BuildResult:
-    journal, cancellation = access.journal, access.cancellation
-    bases = Bases(
-        store,
-        journal,
-        cancellation,
-        mirrors=request.mirrors,
-        environment=request.environment,
-        named=request.named_contexts,
-        pull=request.pull,
-        credentials=access.credentials,
-    )
-    dockerfile = read(inputs.source)
-    fetcher = Fetcher(store, request.environment, cancellation, journal, access.credentials, dates_by_commit=True)
-    request = dated(request, dockerfile, inputs.context, Sources(fetcher, access))
-    arguments = request.build_arguments
-    window = window_on(inputs.context.ignore)
-    planned = check(dockerfile, plan(dockerfile, bases.lookup, request.options()), window, arguments)
-    for finding in planned.findings:
-        journal.warn(finding)
-    refuse_if_strict(dockerfile, planned.findings, arguments)
-    with open_contexts(request.named_contexts, planned, access) as bases.files:
-        work = Work(request, dockerfile, planned, inputs.context, bases, arrived)
-        return perform_as_root(perform, work, store, journal, cancellation)
+        with ExitStack() as stack:
+            works = [stack.enter_context(planned(one, inputs, store, access, arrived)) for one in each_of(request)]
+            for work in works:
+                check_platforms(work.plan)
+            results = [perform_as_root(perform, work, store, journal, cancellation) for work in works]
+        return joined(request, results, store)
 
 
 def perform(work: Work, store: Store, journal: Journal, cancellation: Cancellation) -> BuildResult:
@@ -173,7 +134,6 @@ class Engine:
 
     def build(self) -> BuildResult:
         """Builds the targets and names them."""
-        check_platforms(self.plan)
         check_permissions(self.plan, self.request.surroundings)
         report_in_history(self.plan, self.request.surroundings.secrets, self.journal.warn)
         self._check_cache_filters()
@@ -236,14 +196,14 @@ class Engine:
         config = self._told(config, index)
         if config != image.config:
             image = Image.compose(config, image.layers)
-        image = image.annotated(self.request.annotations)
+        image = image.annotated(said_of(self.request.annotations, MANIFEST, self.request.platform))
         self.store.put_image(image)
         if not self.request.leaves_layers:
             self.store.fetch(layer.descriptor for layer in image.layers)
         self.store.images.keep(image)
         stage = self.plan.stages[index]
-        tags = [tag for word, tag in self.request.stage_tags if word.lower() in (stage.name, str(index))]
-        target = Target(index, stage.name, image, (*(self.request.tags if index == self.plan.target else ()), *tags))
+        tags = self.request.tags_of(index, stage.name, is_last=index == self.plan.target)
+        target = Target(index, stage.name, image, tags)
         for tag in target.tags:
             self.store.images.tag(tag, image)
         return target
@@ -276,7 +236,7 @@ class Engine:
 
     def _title(self, stage: Stage, number: int, total: int, step: Step) -> str:
         name = (stage.name or f"stage-{stage.index}") + " " if len(self.plan.order) > 1 else ""
-        return f"[{name}{number}/{total}] {step.statement.original}"
+        return f"[{platform_title(self.request, stage.platform)}{name}{number}/{total}] {step.statement.original}"
 
     def _base(self, stage: Stage) -> StageResult:
         match stage.base:

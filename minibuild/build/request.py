@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from minibuild.build.annotations import Annotation
 from minibuild.build.surroundings import Surroundings
 from minibuild.build.travelling.collecting import Collected
 from minibuild.build.travelling.wishes import Caches
 from minibuild.errors import Finding
-from minibuild.oci import Image, Platform, Reference
+from minibuild.oci import AnyImage, Platform, Reference
 from minibuild.plan import Options
 from minibuild.plan.scope import PROXIES
 
@@ -28,9 +29,10 @@ class BuildRequest:
     ``oci-layout://PATH`` or ``docker-image://REFERENCE``. ``no_cache_stages`` are stage names or numbers. ``pull`` asks
     the registry even for bases the store has. ``runtime`` and ``snapshotter``: "" is the first that works. ``mirrors``
     are ``registry=URL`` words. ``leaves_layers``: results may stay in the store without those layers that nobody
-    needed, since registries have them. ``annotations`` are said in the manifests of all targets. ``source_date_epoch``:
+    needed, since registries have them. ``annotations`` are said of all targets. ``source_date_epoch``:
     seconds, for all times the build itself makes up; None is now. ``surroundings`` are what all RUNs have around them.
-    ``caches`` are those that it takes from, and what it is to collect for others.
+    ``caches`` are those that it takes from, and what it is to collect for others. ``platforms``, unless it is empty,
+    are built for one after the other, and the results are indices; ``platform`` is then the one at hand.
     """
 
     context: str
@@ -52,9 +54,15 @@ class BuildRequest:
     surroundings: Surroundings = field(default_factory=Surroundings)
     stage_tags: tuple[tuple[str, Reference], ...] = ()
     all_stages: bool = False
-    annotations: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    annotations: tuple[Annotation, ...] = ()
     leaves_layers: bool = False
     caches: Caches = field(default_factory=Caches)
+    platforms: tuple[Platform, ...] = ()
+
+    def tags_of(self, index: int, name: str, *, is_last: bool) -> tuple[Reference, ...]:
+        """The tags of a target: a stage's number and its name, which may be ""."""
+        own = [tag for word, tag in self.stage_tags if word.lower() in (name, str(index))]
+        return (*(self.tags if is_last else ()), *own)
 
     def options(self) -> Options:
         """What of it a plan depends on."""
@@ -75,7 +83,7 @@ class Target:
 
     index: int
     name: str
-    image: Image
+    image: AnyImage
     tags: tuple[Reference, ...] = ()
 
     @property
@@ -96,7 +104,7 @@ class BuildResult:
     travel are made of, where any are wanted.
     """
 
-    image: Image
+    image: AnyImage
     steps: int
     cached: int
     findings: tuple[Finding, ...] = ()

@@ -1,4 +1,4 @@
-"""``--annotation [TYPE[PLATFORM]:]KEY=VALUE``: what a manifest says of an image besides its configuration.
+"""``--annotation [TYPE[PLATFORM],…:]KEY=VALUE``: what manifests and indices say of images besides their configurations.
 
 Source: docker buildx build, --annotation.
 """
@@ -6,35 +6,48 @@ Source: docker buildx build, --annotation.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
+from minibuild.build.annotations import INDEX, INDEX_DESCRIPTOR, MANIFEST, PLACES, Annotation
 from minibuild.errors import UsageError, did_you_mean
 from minibuild.oci import Platform
 
-_WORD = re.compile(r"(?:(?P<types>[a-z,-]+)(?:\[(?P<platform>[^\]]*)\])?:)?(?P<key>[^=]*)=(?P<value>.*)", re.DOTALL)
-_INDICES = ("index", "index-descriptor", "manifest-descriptor")
-_TYPES = ("manifest", *_INDICES)
+_PLACE = re.compile(r"(?P<place>[a-z-]+)(?:\[(?P<platform>[^\]]*)\])?")
 
 
-def annotations_of(words: Sequence[str], platform: Platform) -> Mapping[str, str]:
-    """What is said of the manifest of a platform's image; raises UsageError for what can't be said."""
-    annotations: dict[str, str] = {}
-    for word in words:
-        found = _WORD.fullmatch(word)
-        if found is None or not found["key"].strip():
-            raise UsageError(f"--annotation {word!r} wants [TYPE[PLATFORM]:]KEY=VALUE")
-        for kind in (found["types"] or "manifest").split(","):
-            _check(word, kind)
-        if found["platform"] is None or Platform.parse(found["platform"]) == platform:
-            annotations[found["key"].strip()] = found["value"]
+def annotations_of(words: Sequence[str], *, makes_index: bool) -> tuple[Annotation, ...]:
+    """What the words say, a later word over an earlier one; raises UsageError for what nothing says."""
+    annotations = tuple(annotation for word in words for annotation in _said(word))
+    if not makes_index:
+        alone = [annotation for annotation in annotations if annotation.place != MANIFEST]
+        if alone:
+            raise UsageError(
+                f"--annotation {alone[0].place}:{alone[0].key}=…: a build for one platform makes no index to say it of",
+                hint="leave the type out",
+            )
     return annotations
 
 
-def _check(word: str, kind: str) -> None:
-    if kind not in _TYPES:
-        hint = did_you_mean(kind, _TYPES) or f"types are {', '.join(_TYPES)}"
-        raise UsageError(f"--annotation {word!r} has {kind!r} for a type", hint=hint)
-    if kind in _INDICES:
-        raise UsageError(
-            f"--annotation {word!r}: a build for one platform makes no index to say it of", hint="leave the type out"
-        )
+def _said(word: str) -> Iterator[Annotation]:
+    name, equals, value = word.partition("=")
+    places, colon, key = name.partition(":")
+    if not colon:
+        places, key = MANIFEST, name
+    if not equals or not key.strip():
+        raise UsageError(f"--annotation {word!r} wants [TYPE[PLATFORM]:]KEY=VALUE")
+    for place in places.split(","):
+        kind, platform = _place(word, place)
+        yield Annotation(kind, key.strip(), value, platform)
+
+
+def _place(word: str, text: str) -> tuple[str, Platform | None]:
+    found = _PLACE.fullmatch(text)
+    kind = found["place"] if found else text
+    if found is None or kind not in PLACES:
+        hint = did_you_mean(kind, PLACES) or f"types are {', '.join(PLACES)}"
+        raise UsageError(f"--annotation {word!r} has {text!r} for a type", hint=hint)
+    if found["platform"] is None:
+        return kind, None
+    if kind in (INDEX, INDEX_DESCRIPTOR):
+        raise UsageError(f"--annotation {word!r}: an index is of all platforms", hint=f"write {kind}:KEY=VALUE")
+    return kind, Platform.parse(found["platform"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -15,16 +14,16 @@ from minibuild.cli.annotations import annotations_of
 from minibuild.cli.build_options import build_parser
 from minibuild.cli.caches import caches_of
 from minibuild.cli.display import choose
-from minibuild.cli.options import check_machinery, mirrors_of, platform_of
+from minibuild.cli.options import check_machinery, mirrors_of, platforms_of
 from minibuild.cli.outputs import Output, check_outputs, parse_output
 from minibuild.cli.parser import Parser
 from minibuild.cli.proxies import configured_proxies
+from minibuild.cli.results import check_files, summary, write_files
 from minibuild.cli.session import Session
 from minibuild.cli.signals import interruptible
 from minibuild.cli.surroundings import surroundings_of
-from minibuild.cli.units import human_size
 from minibuild.errors import ContextError, UsageError, did_you_mean
-from minibuild.oci import Image, Platform, Reference
+from minibuild.oci import AnyImage, Reference
 
 
 def parser(environment: Mapping[str, str]) -> Parser:
@@ -37,15 +36,15 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if arguments.call != "build":
         from minibuild.cli.calling import call
 
-        return call(arguments.call, asked_of(arguments, session.environment), session)
+        return call(arguments.call, of_one_platform(asked_of(arguments, session.environment)), session)
     request = request_of(arguments, session.environment)
     check_machinery(arguments)
     outputs = outputs_of(arguments)
     only_pushes = bool(outputs) and all(output.type == "registry" for output in outputs)
     request = replace(request, leaves_layers=only_pushes)
     check_outputs(outputs, quiet=arguments.quiet, terminal=session.output.isatty())
-    _check_files(arguments)
-    pushed: dict[int, Image] = {}
+    check_files(arguments)
+    pushed: dict[int, AnyImage] = {}
     names: list[Reference] = []
     for output in outputs:
         _check_target("--output …,target=", output.target, request.target)
@@ -66,11 +65,11 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
             target = target_of(output, result)
             exported = exports.export(output, target.image, target.tags)
             if output.type == "registry":
-                pushed[target.index] = exported.images[0]
+                pushed[target.index] = exported
                 names += map(Reference.parse, output.names) if output.names else target.tags
         exports.caches(request, result, names)
     result = as_pushed(result, pushed)
-    _write_files(arguments, result)
+    write_files(arguments, result)
     if arguments.quiet:
         session.print("\n".join(target.image.id for target in result.targets))
     elif arguments.progress != "rawjson":
@@ -101,22 +100,32 @@ def asked_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> B
     """What of a request its steps depend on, which ``plan`` and ``--call`` ask for too."""
     epoch = environment.get("SOURCE_DATE_EPOCH")
     given = {**configured_proxies(environment), **({"SOURCE_DATE_EPOCH": epoch} if epoch else {})}
-    platform = platform_of(arguments, environment)
+    platforms = platforms_of(arguments, environment)
+    several = platforms if len(platforms) > 1 else ()
     return BuildRequest(
         context=_context(arguments.operands[0] if arguments.operands else "."),
         dockerfile=arguments.file,
         build_arguments={**given, **arguments.build_arg},
         environment=environment,
         labels=arguments.label,
-        annotations=annotations_of(arguments.annotation, platform),
+        annotations=annotations_of(arguments.annotation, makes_index=bool(several)),
         target=",".join(arguments.target),
-        platform=platform,
+        platform=platforms[0],
+        platforms=several,
         all_stages=arguments.all_stages,
         named_contexts=arguments.build_context,
         pull=arguments.pull,
         mirrors=mirrors_of(arguments, environment),
         surroundings=surroundings_of(arguments, environment),
     )
+
+
+def of_one_platform(request: BuildRequest) -> BuildRequest:
+    """The request; raises UsageError where it is for several, for those who look at one."""
+    if request.platforms:
+        words = ",".join(map(str, request.platforms))
+        raise UsageError(f"--platform {words} names several platforms, wanted one", hint="take one after the other")
+    return request
 
 
 def outputs_of(arguments: argparse.Namespace) -> tuple[Output, ...]:
@@ -126,7 +135,7 @@ def outputs_of(arguments: argparse.Namespace) -> tuple[Output, ...]:
     return tuple(dict.fromkeys([*outputs, *([Output("docker")] if arguments.load else [])]))
 
 
-def as_pushed(result: BuildResult, pushed: Mapping[int, Image]) -> BuildResult:
+def as_pushed(result: BuildResult, pushed: Mapping[int, AnyImage]) -> BuildResult:
     """The result with the images as registries have them, by their targets' indices: layers compressed there give a
     manifest of another digest.
     """
@@ -138,31 +147,6 @@ def target_of(output: Output, result: BuildResult) -> Target:
     """The target that an output is of."""
     wanted = (target for target in result.targets if output.target and target.answers_to(output.target))
     return next(wanted, result.targets[-1])
-
-
-def summary(result: BuildResult, target: Target, outputs: Sequence[Output]) -> str:
-    """The end of a build: what came out, how much was cached, and what to type next."""
-    image = target.image
-    rows = [
-        *([("target", target.title)] if len(result.targets) > 1 else []),
-        ("image", image.id),
-        ("digest", image.digest),
-        *(("tag", tag.familiar()) for tag in target.tags),
-        ("size", f"{human_size(image.size)} in {_counted(len(image.layers), 'layer')}"),
-        ("steps", f"{result.cached} of {result.steps} cached"),
-        *((output.type, output.destination) for output in outputs if output.destination),
-    ]
-    lines = ["", *(f"{name:<8}{value}" for name, value in rows)]
-    lines += [
-        f"\ndocker load -i {_quoted(output.destination)}"
-        for output in outputs
-        if output.type == "docker" and output.is_file
-    ]
-    return "\n".join(lines)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _context(word: str) -> str:
@@ -192,47 +176,3 @@ def _check_target(option: str, stage: str, targets: str) -> None:
 
 def _listed(words: Sequence[str]) -> list[str]:
     return [part.strip() for word in words for part in word.split(",") if part.strip()]
-
-
-def _check_files(arguments: argparse.Namespace) -> None:
-    for option, file in (("--iidfile", arguments.iidfile), ("--metadata-file", arguments.metadata_file)):
-        if file and not Path(file).parent.is_dir():
-            raise UsageError(f"{option} {file}: there is no directory {Path(file).parent}", hint="make it first")
-
-
-def _write_files(arguments: argparse.Namespace, result: BuildResult) -> None:
-    if arguments.iidfile:
-        Path(arguments.iidfile).write_text(result.image.id)
-    if arguments.metadata_file:
-        Path(arguments.metadata_file).write_text(json.dumps(metadata(result), indent=2) + "\n")
-
-
-def metadata(result: BuildResult) -> dict[str, object]:
-    """The keys that ``docker buildx build --metadata-file`` writes, as far as they mean something here.
-
-    Of several targets each has its own, under the target's name, as ``docker buildx bake`` does.
-    """
-    if len(result.targets) == 1:
-        return _metadata(result.targets[0])
-    return {target.title: _metadata(target) for target in result.targets}
-
-
-def _metadata(target: Target) -> dict[str, object]:
-    image, tags = target.image, target.tags
-    document: dict[str, object] = {
-        "containerimage.config.digest": image.id,
-        "containerimage.descriptor": {**image.descriptor.encode(), "platform": _platform(image.config.platform)},
-        "containerimage.digest": image.digest,
-    }
-    return {**document, **({"image.name": ",".join(map(str, tags))} if tags else {})}
-
-
-def _platform(platform: Platform) -> dict[str, str]:
-    known = {"architecture": platform.architecture, "os": platform.os}
-    return {**known, **({"variant": platform.variant} if platform.variant else {})}
-
-
-def _quoted(path: str) -> str:
-    import shlex
-
-    return shlex.quote(path)

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 
 from minibuild.cli.caches import add_caches
-from minibuild.cli.options import add_machinery, add_mirrors, add_platform, add_progress
+from minibuild.cli.options import add_machinery, add_mirrors, add_platforms, add_progress
 from minibuild.cli.parser import Noted, Pairs, Parser, Refused, RefusedUnless
 from minibuild.cli.surroundings import add_surroundings
 
@@ -83,10 +83,10 @@ def add_input(parser: Parser, environment: Mapping[str, str]) -> None:
     words = "the stages to build (default: the last); repeatable; -t, --iidfile and -o are about the last one"
     add("--target", action="append", default=[], metavar="STAGE,…", help=words)
     add("--all-stages", action="store_true", help="build the stages too that no target needs")
-    add_platform(add, "what to build for")
+    add_platforms(add, "what to build for")
     add("--label", action=Pairs, missing=_empty, metavar="KEY=VALUE", help="label of the result; repeatable")
-    words = "what its manifest says besides; repeatable"
-    add("--annotation", action="append", default=[], metavar="KEY=VALUE", help=words)
+    words = "what its manifest says besides, or with a type its index, or the list that names it; repeatable"
+    add("--annotation", action="append", default=[], metavar="[TYPE[PLATFORM]:]KEY=VALUE", help=words)
 
 
 def _empty(_key: str) -> str:

@@ -27,6 +27,12 @@ def add_platform(add: Add, what: str, default: str = "DOCKER_DEFAULT_PLATFORM, e
     add("--platform", metavar="OS/ARCH", default="", help=words)
 
 
+def add_platforms(add: Add, what: str) -> None:
+    """``--platform`` of a command that takes several."""
+    words = f"{what}; several make an index of images; repeatable (default: DOCKER_DEFAULT_PLATFORM, else this machine)"
+    add("--platform", action="append", metavar="OS/ARCH,…", default=[], help=words)
+
+
 def add_mirrors(add: Add) -> None:
     """``--registry-mirror``, repeatable."""
     add(
@@ -51,9 +57,17 @@ def platform_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -
     """``--platform``, else DOCKER_DEFAULT_PLATFORM, else this machine's; raises UsageError."""
     word = arguments.platform or environment.get("DOCKER_DEFAULT_PLATFORM", "")
     if "," in word:
-        raise UsageError(
-            f"--platform {word!r} names several platforms, which is not supported yet", hint="take one after the other"
-        )
+        raise UsageError(f"--platform {word!r} names several platforms, wanted one", hint="take one after the other")
+    return _platform(word)
+
+
+def platforms_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> tuple[Platform, ...]:
+    """As ``platform_of``, each of several once, in their order."""
+    words = ",".join(arguments.platform) or environment.get("DOCKER_DEFAULT_PLATFORM", "")
+    return tuple(dict.fromkeys(_platform(word.strip()) for word in words.split(",")))
+
+
+def _platform(word: str) -> Platform:
     return Platform.of_this_machine() if word in ("", "local") else Platform.parse(word)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from minibuild.cli.build import asked_of
+from minibuild.cli.build import asked_of, of_one_platform
 from minibuild.cli.build_options import add_input
 from minibuild.cli.drawing import FORMATS, draw
 from minibuild.cli.options import add_mirrors
@@ -41,7 +41,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if arguments.format not in FORMATS:
         hint = did_you_mean(arguments.format, list(FORMATS)) or f"choose from {', '.join(FORMATS)}"
         raise UsageError(f"--format knows no {arguments.format!r}", hint=hint)
-    request = asked_of(arguments, session.environment)
+    request = of_one_platform(asked_of(arguments, session.environment))
     from minibuild.build.predicting import predict
     from minibuild.checks.credentials import masked
     from minibuild.store.reading import StoreToRead

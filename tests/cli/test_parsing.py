@@ -66,6 +66,12 @@ BUILDS: Mapping[str, tuple[tuple[str, ...], str, object]] = {
     "mirrors": (("--registry-mirror", "docker.io=http://a"), "mirrors", ("docker.io=http://a",)),
     "a platform": (("--platform", "linux/arm64"), "platform", Platform("linux", "arm64")),
     "the local platform": (("--platform", "local"), "platform", Platform.of_this_machine()),
+    "several platforms, each once": (
+        ("--platform", "linux/amd64,arm64", "--platform=linux/arm64/v8,linux/s390x"),
+        "platforms",
+        (Platform("linux", "amd64"), Platform("linux", "arm64"), Platform("linux", "s390x")),
+    ),
+    "one platform makes no index": (("--platform", "linux/arm64,arm64"), "platforms", ()),
     "runtime and snapshotter": (("--runtime", "runc", "--snapshotter", "native"), "runtime", "runc"),
     "what follows two dashes is no option": (("--", "."), "context", "."),
     "attestations may be declined": (("--provenance=false", "--sbom=false"), "tags", ()),
@@ -131,8 +137,8 @@ REFUSED = {
     "--build-arg =x": ("--build-arg wants KEY[=VALUE], got '=x'", ""),
     "-t Upper": ("'Upper' is no image reference", "repositories are lower case: upper"),
     "--platform a,b": (
-        "--platform 'a,b' names several platforms, which is not supported yet",
-        "take one after the other",
+        "'a' is no platform",
+        "write os/architecture[/variant], such as linux/amd64",
     ),
     "--network bridge": (
         "--network=bridge is not supported",

@@ -20,6 +20,12 @@ class Collected:
     others: tuple[Record, ...] = ()
     mounts: tuple[TravellingMount, ...] = ()
 
+    def joined(self, others: Iterable[Collected]) -> Collected:
+        """All that these are, each once."""
+        every = [self, *others]
+        mounts = {mount: None for one in every for mount in one.mounts}
+        return Collected(_each_once(one.own for one in every), _each_once(one.others for one in every), tuple(mounts))
+
     def cache(self, mode: str, mounts: Iterable[str]) -> Cache:
         """As much of it as is wanted: steps by the mode, cache mounts by their ids."""
         wanted = frozenset(mounts)
@@ -62,6 +68,11 @@ class Collector:
         own = sorted({index for target in plan.targets for index in below(plan, target)})
         others = [index for index in plan.order if index not in own]
         return Collected(tuple(self.of(own)), tuple(self.of(sorted(others))), tuple(mounts))
+
+
+def _each_once(collections: Iterable[Iterable[Record]]) -> tuple[Record, ...]:
+    by_key = {(record.key, record.parent_diff_ids): record for records in collections for record in records}
+    return tuple(by_key.values())
 
 
 def below(plan: Plan, stage: int) -> tuple[int, ...]:

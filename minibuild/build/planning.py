@@ -1,0 +1,67 @@
+"""A request read and planned: what is left is to perform it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+from minibuild.build.bases import Bases
+from minibuild.build.epoch import Sources, dated
+from minibuild.build.fetching import Fetcher
+from minibuild.build.inner import Work
+from minibuild.build.inputs import Access, Inputs
+from minibuild.build.journal import Journal
+from minibuild.build.named import open_contexts
+from minibuild.build.request import BuildRequest
+from minibuild.build.window import window_on
+from minibuild.checks import check, refuse_if_strict
+from minibuild.oci import Layer
+from minibuild.plan import plan
+from minibuild.plan.reading import read
+from minibuild.runtimes.base import Cancellation
+from minibuild.store import Store
+
+
+def arrived_caches(
+    request: BuildRequest, store: Store, journal: Journal, cancellation: Cancellation
+) -> Mapping[str, Layer]:
+    """Makes caches from elsewhere known; answers the cache mounts among them."""
+    if not (request.caches.sources or request.caches.destinations):
+        return {}
+    from minibuild.build.travelling.exporting import check_destinations
+    from minibuild.build.travelling.importing import import_caches
+    from minibuild.build.travelling.place import Access as CacheAccess
+
+    access = replace(CacheAccess.of(request), cancellation=cancellation)
+    check_destinations(request.caches, access)
+    return {} if request.no_cache else import_caches(request.caches, access, store, journal)
+
+
+@contextmanager
+def planned(
+    request: BuildRequest, inputs: Inputs, store: Store, access: Access, arrived: Mapping[str, Layer]
+) -> Iterator[Work]:
+    """The work that a request comes to, while the files are there that it takes."""
+    journal, cancellation = access.journal, access.cancellation
+    bases = Bases(
+        store,
+        journal,
+        cancellation,
+        mirrors=request.mirrors,
+        environment=request.environment,
+        named=request.named_contexts,
+        pull=request.pull,
+        credentials=access.credentials,
+    )
+    dockerfile = read(inputs.source)
+    fetcher = Fetcher(store, request.environment, cancellation, journal, access.credentials, dates_by_commit=True)
+    request = dated(request, dockerfile, inputs.context, Sources(fetcher, access))
+    arguments = request.build_arguments
+    window = window_on(inputs.context.ignore)
+    found = check(dockerfile, plan(dockerfile, bases.lookup, request.options()), window, arguments)
+    for finding in found.findings:
+        journal.warn(finding)
+    refuse_if_strict(dockerfile, found.findings, arguments)
+    with open_contexts(request.named_contexts, found, access) as bases.files:
+        yield Work(request, dockerfile, found, inputs.context, bases, arrived)
