@@ -12,6 +12,7 @@ from minibuild.build.travelling.collecting import Collected
 from minibuild.build.travelling.wishes import Caches
 from minibuild.errors import Finding
 from minibuild.oci import AnyImage, Platform, Reference
+from minibuild.oci.artifact import Artifact
 from minibuild.plan import Options
 from minibuild.plan.scope import PROXIES
 
@@ -79,12 +80,15 @@ class BuildRequest:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A stage that was asked for, its image and the tags it got; ``name`` is in lower case, "" for none."""
+    """A stage that was asked for, its image and the tags it got; ``name`` is in lower case, "" for none. ``attached``
+    is what attests something of the image, and makes an index of it.
+    """
 
     index: int
     name: str
     image: AnyImage
     tags: tuple[Reference, ...] = ()
+    attached: tuple[Artifact, ...] = ()
 
     @property
     def title(self) -> str:

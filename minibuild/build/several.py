@@ -1,4 +1,6 @@
-"""One build for several platforms: for one after the other, and then an index of what came out."""
+"""One build for several platforms: for one after the other, and then an index of what came out, and of what is
+attached to it.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,8 @@ from dataclasses import replace
 
 from minibuild.build.annotations import INDEX, INDEX_DESCRIPTOR, MANIFEST_DESCRIPTOR, said_of
 from minibuild.build.request import BuildRequest, BuildResult, Target
-from minibuild.oci import AnyImage, Image, ImageIndex, Platform
-from minibuild.oci.index import listed
+from minibuild.oci import ImageIndex, Platform
+from minibuild.oci.index import listed, listed_attestation
 from minibuild.store import Store
 
 
@@ -20,15 +22,19 @@ def each_of(request: BuildRequest) -> Sequence[BuildRequest]:
 
 
 def joined(request: BuildRequest, results: Sequence[BuildResult], store: Store) -> BuildResult:
-    """The results of each, in their order, as one: its images are indices, in the store under the tags asked for."""
-    if not request.platforms:
+    """The results of each, in their order, as one: its images are indices, in the store under the tags asked for.
+
+    One platform's image alone is none, unless something is attached to it.
+    """
+    if not request.platforms and not any(target.attached for target in results[0].targets):
         return results[0]
     targets = []
     for same in zip(*(result.targets for result in results), strict=True):
-        index = _index(request, [image for target in same for image in target.image.images])
+        index = _index(request, same)
         is_last = same[0].index == results[0].targets[-1].index
         target = replace(same[0], image=index, tags=request.tags_of(same[0].index, same[0].name, is_last=is_last))
-        _keep(target, index, store)
+        store.put_image(index)
+        store.images.keep(index, target.tags)
         targets.append(target)
     steps, cached = sum(result.steps for result in results), sum(result.cached for result in results)
     collected = results[0].collected.joined(result.collected for result in results[1:])
@@ -47,18 +53,15 @@ def platform_title(request: BuildRequest, platform: Platform) -> str:
     return f"{platform}->{str(wanted).removeprefix(f'{platform.os}/')} "
 
 
-def _index(request: BuildRequest, images: Sequence[Image]) -> ImageIndex:
-    said = request.annotations
+def _index(request: BuildRequest, targets: Sequence[Target]) -> ImageIndex:
+    """The images of a target, one a platform, then what is attached to them."""
+    said, platforms = request.annotations, request.platforms or (request.platform,)
+    images = [image for target in targets for image in target.image.images]
     entries = [
-        listed(image, said_of(said, MANIFEST_DESCRIPTOR, platform)).encode()
-        for platform, image in zip(request.platforms, images, strict=True)
+        listed(image, said_of(said, MANIFEST_DESCRIPTOR, platform))
+        for platform, image in zip(platforms, images, strict=True)
     ]
-    index = ImageIndex.compose(images, entries, said_of(said, INDEX))
-    return replace(index, noted=said_of(said, INDEX_DESCRIPTOR))
-
-
-def _keep(target: Target, index: AnyImage, store: Store) -> None:
-    store.put_image(index)
-    store.images.keep(index)
-    for tag in target.tags:
-        store.images.tag(tag, index)
+    attached = [(one, image) for target, image in zip(targets, images, strict=True) for one in target.attached]
+    entries += [listed_attestation(one, image) for one, image in attached]
+    index = ImageIndex.compose(images, [entry.encode() for entry in entries], said_of(said, INDEX))
+    return replace(index, noted=said_of(said, INDEX_DESCRIPTOR), attached=tuple(one for one, _ in attached))

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from minibuild.errors import ImageError
 from minibuild.oci.config import encode_json
 from minibuild.oci.digest import Digest
-from minibuild.oci.image import Descriptor, Manifest, MediaType
+from minibuild.oci.image import Descriptor, Manifest, MediaType, parse_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,16 @@ class Artifact(Manifest):
     raw_config: bytes = field(repr=False)
     raw_manifest: bytes = field(repr=False)
     media_type: str = MediaType.MANIFEST
+
+    @classmethod
+    def parse(cls, raw_manifest: bytes, raw_config: bytes) -> Artifact:
+        """The artifact of these bytes; raises ImageError where they don't follow the specification."""
+        document = parse_manifest(raw_manifest)
+        layers = document.get("layers") or []
+        if not isinstance(layers, list):
+            raise ImageError("the manifest has no list of layers")
+        media_type = str(document.get("mediaType") or MediaType.MANIFEST)
+        return cls(tuple(map(Descriptor.parse, layers)), raw_config, raw_manifest, media_type)
 
     @classmethod
     def compose(cls, config_type: str, raw_config: bytes, blobs: Sequence[Descriptor]) -> Artifact:

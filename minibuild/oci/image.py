@@ -199,6 +199,11 @@ class Image(Manifest):
         return (self,)
 
     @property
+    def packages(self) -> tuple[Image, ...]:
+        """The same, where an index may have more than images."""
+        return (self,)
+
+    @property
     def id(self) -> Digest:
         """The image ID: the digest of the configuration."""
         return Digest.of(self.raw_config)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from minibuild.errors import ImageError
+from minibuild.oci.artifact import Artifact
 from minibuild.oci.config import encode_json
 from minibuild.oci.digest import Digest
 from minibuild.oci.image import Descriptor, Image, MediaType, parse_manifest
@@ -26,6 +27,10 @@ _ARM64 = ("v8", "v8.1", "v8.2", "v8.3", "v8.4", "v8.5", "v8.6", "v8.7", "v8.8", 
 _ARM64_9 = {"v9": 5, "v9.1": 6, "v9.2": 7, "v9.3": 8, "v9.4": 9}
 _USUAL_VARIANT = {"arm": "v7", "arm64": "v8", "amd64": "v1"}
 
+# BuildKit's annotations of a manifest that is about another of the same index, and a platform that nothing runs on.
+REFERENCE_TYPE, REFERENCE_DIGEST = "vnd.docker.reference.type", "vnd.docker.reference.digest"
+NOWHERE = Platform("unknown", "unknown")
+
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -33,13 +38,15 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 class ImageIndex:
     """Several images under one name, as a rule one a platform: the index, kept as the bytes it was, and what it names.
 
-    ``images`` are those that are known, in its order. ``noted`` is what whoever lists the index says of it.
+    ``images`` are those that are known, in its order; ``attached`` what goes with them wherever they go: attestations.
+    ``noted`` is what whoever lists the index says of it.
     """
 
     images: tuple[Image, ...]
     raw: bytes = field(repr=False)
     media_type: str = MediaType.INDEX
     noted: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    attached: tuple[Artifact, ...] = ()
 
     @classmethod
     def of(cls, images: Sequence[Image], annotations: Mapping[str, str] = _NOTHING) -> ImageIndex:
@@ -58,10 +65,16 @@ class ImageIndex:
         return cls(tuple(images), encode_json(document), media_type)
 
     @classmethod
-    def parse(cls, raw: bytes, images: Sequence[Image]) -> ImageIndex:
+    def parse(cls, raw: bytes, images: Sequence[Image], attached: Sequence[Artifact] = ()) -> ImageIndex:
         """The index of these bytes; raises ImageError where they are none."""
         parse_index(raw)
-        return cls(tuple(images), raw, str(parse_manifest(raw).get("mediaType") or MediaType.INDEX))
+        media_type = str(parse_manifest(raw).get("mediaType") or MediaType.INDEX)
+        return cls(tuple(images), raw, media_type, attached=tuple(attached))
+
+    @property
+    def packages(self) -> tuple[Image | Artifact, ...]:
+        """All that it has to have beside it, where it goes."""
+        return (*self.images, *self.attached)
 
     @property
     def manifests(self) -> tuple[Descriptor, ...]:
@@ -113,22 +126,42 @@ class ImageIndex:
         """The same index with other manifests of its images, in its order; all else that it says stays."""
         if tuple(images) == self.images:
             return self
-        changed = {
+        changed: dict[str, dict[str, Any]] = {
             old.digest: {"mediaType": new.media_type, "digest": new.digest, "size": len(new.raw_manifest)}
             for old, new in zip(self.images, images, strict=True)
         }
-        entries = [{**entry, **changed.get(entry["digest"], {})} for entry in self.entries]
-        return replace(ImageIndex.compose(images, entries, self.annotations), noted=self.noted)
+        entries = [{**_referring(entry, changed), **changed.get(entry["digest"], {})} for entry in self.entries]
+        composed = ImageIndex.compose(images, entries, self.annotations)
+        return replace(composed, noted=self.noted, attached=self.attached)
+
+
+def _referring(entry: dict[str, Any], changed: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """An entry that is about an image, about its new manifest."""
+    annotations = entry.get("annotations") or {}
+    new = changed.get(annotations.get(REFERENCE_DIGEST, ""))
+    return {**entry, "annotations": {**annotations, REFERENCE_DIGEST: new["digest"]}} if new else entry
 
 
 AnyImage: TypeAlias = Image | ImageIndex
-"""What a name may stand for. Both have ``images``, a ``digest`` and a ``descriptor``."""
+"""What a name may stand for. Both have ``images``, ``packages``, a ``digest`` and a ``descriptor``."""
 
 
 def listed(image: Image, annotations: Mapping[str, str] = _NOTHING) -> Descriptor:
     """An image's place in an index: its manifest, its platform, these annotations."""
     platform = image.config.platform
     return Descriptor(image.media_type, image.digest, len(image.raw_manifest), annotations, platform)
+
+
+def listed_attestation(attestation: Artifact, image: Image) -> Descriptor:
+    """An attestation's place in the index that has the image it is about, as BuildKit writes it."""
+    annotations = {REFERENCE_DIGEST: image.digest, REFERENCE_TYPE: "attestation-manifest"}
+    size = len(attestation.raw_manifest)
+    return Descriptor(attestation.media_type, attestation.digest, size, annotations, NOWHERE)
+
+
+def is_attached(listed: Descriptor) -> bool:
+    """What an index lists is no image, but goes with one."""
+    return REFERENCE_TYPE in listed.annotations or listed.platform == NOWHERE
 
 
 def _type_for(manifests: Sequence[str], annotations: Mapping[str, str]) -> MediaType:

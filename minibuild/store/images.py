@@ -16,8 +16,9 @@ from typing import TypeAlias
 
 from minibuild.errors import ImageError
 from minibuild.oci import AnyImage, Descriptor, Digest, Image, ImageIndex, Platform, Reference
+from minibuild.oci.artifact import Artifact
 from minibuild.oci.image import parse_manifest
-from minibuild.oci.index import INDEX_TYPES, MANIFEST_TYPES, parse_index
+from minibuild.oci.index import INDEX_TYPES, MANIFEST_TYPES, is_attached, parse_index
 from minibuild.store.blobs import Blobs, disk_explained
 from minibuild.store.layout import (
     FULL_NAME,
@@ -60,22 +61,29 @@ class Images:
 
     def load(self, digest: Digest) -> Image:
         """The image of a manifest's digest; raises ImageError where one of its documents isn't there."""
-        raw_manifest = self._blobs.read_digest(digest)
-        config = Descriptor.parse(parse_manifest(raw_manifest).get("config") or {})
-        return Image.parse(raw_manifest, self._blobs.read(config))
+        return Image.parse(*self._documents(digest))
 
     def load_any(self, digest: Digest) -> AnyImage:
         """As ``load``, or the index of that digest with those of its images that are here; ImageError where none is."""
         raw = self._blobs.read_digest(digest)
         if "manifests" not in parse_manifest(raw):
             return self.load(digest)
-        images = []
+        images, attached = [], []
         for manifest in parse_index(raw):
             with suppress(ImageError):
-                images.append(self.load(manifest.digest))
+                if is_attached(manifest):
+                    attached.append(Artifact.parse(*self._documents(manifest.digest)))
+                else:
+                    images.append(self.load(manifest.digest))
         if not images:
             raise ImageError(f"no image of the index {digest} is in the store")
-        return ImageIndex.parse(raw, images)
+        return ImageIndex.parse(raw, images, attached)
+
+    def _documents(self, digest: Digest) -> tuple[bytes, bytes]:
+        """A manifest and the configuration it names."""
+        raw_manifest = self._blobs.read_digest(digest)
+        config = Descriptor.parse(parse_manifest(raw_manifest).get("config") or {})
+        return raw_manifest, self._blobs.read(config)
 
     def find(self, reference: Reference, platform: Platform | None = None) -> Image | None:
         """The image of that name; of an index, the one for a platform, None meaning this machine's. None: none, or not
@@ -149,7 +157,7 @@ class Images:
             others = _without_nameless(entries, image)
             holders = [entry for entry in others if reference_of(entry) == reference]
             kept = [entry for entry in others if entry not in holders]
-            alive = {entry["digest"] for entry in kept} | {image.digest}
+            alive = {entry["digest"] for entry in kept} | _own(image)
             return [*kept, *(_unnamed(entry) for entry in holders if entry["digest"] not in alive), new]
 
         self._change(change)
@@ -200,8 +208,12 @@ def replace_file(path: Path, content: bytes, scratch: Path) -> None:
 
 
 def _without_nameless(entries: Documents, image: AnyImage) -> Documents:
-    own = {image.digest, *(one.digest for one in image.images)}
+    own = _own(image)
     return [entry for entry in entries if entry["digest"] not in own or names_of(entry)]
+
+
+def _own(image: AnyImage) -> frozenset[str]:
+    return frozenset({image.digest, *(one.digest for one in image.images)})
 
 
 def _unnamed(entry: Document) -> Document:

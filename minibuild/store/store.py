@@ -143,10 +143,10 @@ class Store:
         return image
 
     def put_image(self, image: AnyImage) -> None:
-        """Keeps the documents of an image, or of an index and all its images; layers come by themselves, names by
-        ``images.tag``.
+        """Keeps the documents of an image, or of an index and all that goes with it; layers come by themselves, names
+        by ``images.tag``.
         """
-        for one in image.images:
+        for one in image.packages:
             self.blobs.add(one.raw_config)
             self.blobs.add(one.raw_manifest)
         if isinstance(image, ImageIndex):

@@ -33,16 +33,17 @@ def archive(
     """The archive's bytes, in pieces. Layers with an ``omitted`` diff_id are named and not there: for a daemon that
     has them; such an archive is no OCI layout.
     """
-    documents = {_blob(one.id): one.raw_config for one in image.images}
-    documents |= {_blob(one.digest): one.raw_manifest for one in image.images}
+    documents = {_blob(one.config_descriptor.digest): one.raw_config for one in image.packages}
+    documents |= {_blob(one.digest): one.raw_manifest for one in image.packages}
     if isinstance(image, Image):
         documents[MANIFEST_FILE] = docker_manifest(image, names)
     else:
         documents[_blob(image.digest)] = image.raw
     if not omitted:
         documents |= {INDEX_FILE: write_index(entries_of(image, names)), LAYOUT_FILE: LAYOUT}
-    layers = [layer for one in image.images for layer in one.layers if layer.diff_id not in omitted]
-    blobs = {_blob(layer.descriptor.digest): layer.descriptor for layer in layers}
+    missing = {layer.descriptor.digest for one in image.images for layer in one.layers if layer.diff_id in omitted}
+    wanted = (descriptor for one in image.packages for descriptor in one.blobs if descriptor.digest not in missing)
+    blobs = {_blob(descriptor.digest): descriptor for descriptor in wanted}
     for directory in ("blobs", "blobs/sha256"):
         yield tar.encode(Entry(directory, Kind.DIRECTORY, 0o755))
     for name in sorted({*documents, *blobs}):

@@ -81,7 +81,7 @@ class OciLayout:
             self._path.mkdir(parents=True, exist_ok=True)
             blobs = Blobs(self._path, self._path)
             blobs.make()
-            for one in package.images if isinstance(package, ImageIndex) else [package]:
+            for one in package.packages if isinstance(package, ImageIndex) else [package]:
                 for descriptor in one.blobs:
                     if not blobs.has(descriptor):
                         _copy(descriptor, blobs, contents, progress)

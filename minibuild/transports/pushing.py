@@ -56,7 +56,7 @@ class _Push:
     def perform(self, siblings: Sequence[str]) -> None:
         """Puts layers, configurations, manifests, then an index, if it is one; ``siblings`` have all blobs already."""
         image, name = self.image, self.names[0]
-        packages: Sequence[Package] = image.images if isinstance(image, ImageIndex) else [image]
+        packages: Sequence[Package] = image.packages if isinstance(image, ImageIndex) else [image]
         destination = self.registry.destination(name)
         homes = self.contents.homes(name.registry)
 

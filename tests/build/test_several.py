@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from minibuild.build.annotations import INDEX, INDEX_DESCRIPTOR, MANIFEST, MANIFEST_DESCRIPTOR, Annotation
+from minibuild.build.request import BuildRequest
+from minibuild.build.several import joined
 from minibuild.errors import UnavailableError
-from minibuild.oci import ImageIndex, Platform, Reference
+from minibuild.oci import ImageIndex, MediaType, Platform, Reference
+from minibuild.oci.artifact import Artifact
 from minibuild.store import Store
 from tests.build.test_engine import Bench
 
@@ -84,6 +88,19 @@ def test_each_of_several_targets_is_an_index_under_its_own_names(bench: Bench) -
     assert [(target.title, target.tags) for target in result.targets] == [("tools", (tool,)), ("1", (APP,))]
     with Store.at(bench.root) as store:
         assert [store.images.find_any(name) for name in (tool, APP)] == [target.image for target in result.targets]
+
+
+def test_what_is_attached_makes_an_index_of_one_image_too(bench: Bench) -> None:
+    request = BuildRequest("", platform=ARM64, tags=(APP,))
+    result = bench.build("FROM scratch\nCOPY f /\n", platform=ARM64, tags=(APP,))
+    attestation = Artifact.compose(MediaType.CONFIG, b"{}", ())
+    attested = replace(result, targets=(replace(result.targets[0], attached=(attestation,)),))
+    with Store.at(bench.root) as store:
+        index = joined(request, [attested], store).image
+        assert store.images.listed() == ((APP, index),)
+    assert isinstance(index, ImageIndex)
+    assert [str(item.platform) for item in index.manifests] == ["linux/arm64", "unknown/unknown"]
+    assert index.packages == (result.image, attestation)
 
 
 def test_a_platform_that_cannot_run_here_is_refused_before_anything_is_built_for_the_others(bench: Bench) -> None:

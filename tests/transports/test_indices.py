@@ -12,7 +12,9 @@ import pytest
 from minibuild.errors import UsageError
 from minibuild.events import silent
 from minibuild.layers.compressing import Compression
-from minibuild.oci import Image, ImageIndex, Platform
+from minibuild.oci import Descriptor, Digest, Image, ImageIndex, MediaType, Platform
+from minibuild.oci.artifact import Artifact
+from minibuild.oci.index import REFERENCE_DIGEST, listed_attestation
 from minibuild.store import Store
 from minibuild.store.collect import collect
 from minibuild.transports.docker_archive import DockerArchive
@@ -101,6 +103,47 @@ def test_trees_stand_in_directories_that_platforms_name(tmp_path: Path, store: S
         assert [name for name in tree.getnames() if "/" in name] == [
             f"{platform}/{name}" for platform in ("linux_amd64", "linux_arm_v7") for name in ("common", "own")
         ]
+
+
+@pytest.fixture
+def attested(store: Store, index: ImageIndex) -> ImageIndex:
+    """The same, and something said of its first image."""
+    statement = b'{"predicateType": "a"}'
+    blob = Descriptor("application/vnd.in-toto+json", store.blobs.add(statement), len(statement))
+    attestation = Artifact.compose(MediaType.CONFIG, b"{}", [blob])
+    entries = [*index.entries, listed_attestation(attestation, index.images[0]).encode()]
+    attested = replace(ImageIndex.compose(index.images, entries), attached=(attestation,))
+    store.put_image(attested)
+    store.images.tag(APP, attested)
+    return attested
+
+
+def test_what_is_attached_to_an_index_is_no_image_of_it(store: Store, attested: ImageIndex) -> None:
+    assert store.images.find_any(APP) == attested
+    assert attested.platforms == ("linux/amd64", "linux/arm/v7")
+    assert attested.image_for(Platform("unknown", "unknown")) is None
+
+
+@pytest.mark.parametrize("place", ["archive.tar", "layout"])
+def test_what_is_attached_goes_with_the_index(tmp_path: Path, store: Store, attested: ImageIndex, place: str) -> None:
+    transport = (DockerArchive if place.endswith(".tar") else OciLayout)(tmp_path / place)
+    transport.export(attested, [APP], store, silent)
+    for digest in (attested.attached[0].digest, attested.attached[0].blobs[0].digest):
+        assert has_blob(tmp_path / place, digest)
+
+
+def test_other_layers_change_what_an_attestation_is_about(store: Store, attested: ImageIndex) -> None:
+    packed = store.repacked(attested, Compression("gzip"))
+    assert isinstance(packed, ImageIndex) and packed.attached == attested.attached
+    assert packed.manifests[-1].annotations[REFERENCE_DIGEST] == packed.images[0].digest
+
+
+def has_blob(place: Path, digest: Digest) -> bool:
+    """An archive or a layout has it."""
+    if place.is_dir():
+        return (place / "blobs/sha256" / digest.hex).is_file()
+    with tarfile.open(place) as archive:
+        return f"blobs/sha256/{digest.hex}" in archive.getnames()
 
 
 def test_a_docker_daemon_takes_one_platform_only(store: Store, index: ImageIndex) -> None:
