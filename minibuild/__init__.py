@@ -18,8 +18,8 @@ The rooms, lowest first: each imports only from lines above its own, and rooms o
  2. ``errors``: the error family, with exit codes and places; ``events``: what happens, as values
  3. ``dockerfile``: text → statements; ``oci``: an image, as values
  4. ``instructions``: what each says and means; ``layers``: file trees ⇄ tar
- 5. ``registry``: the distribution protocol; ``plan``: stages, steps, keys
- 6. ``checks``: what to warn of; ``store``: blobs, names, cache records
+ 5. ``registry``: the distribution protocol; ``plan``: stages, steps, keys; ``comparing``: what two images differ in
+ 6. ``checks``: what to warn of; ``inventory``: which packages an image holds; ``store``: blobs, names, cache records
  7. ``sandbox``: user namespaces, mounts and other syscalls that Python lacks
  8. ``snapshots``: a chain of layers as a tree on disk; ``runtimes``: a process in a tree; ``transports``: where images
     come from and go to

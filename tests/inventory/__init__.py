@@ -1,0 +1,1 @@
+"""Tests of which packages an image holds."""
