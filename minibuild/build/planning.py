@@ -14,6 +14,7 @@ from minibuild.build.inputs import Access, Inputs
 from minibuild.build.journal import Journal
 from minibuild.build.named import open_contexts
 from minibuild.build.request import BuildRequest
+from minibuild.build.several import each_of
 from minibuild.build.window import window_on
 from minibuild.checks import check, refuse_if_strict
 from minibuild.oci import Layer
@@ -33,9 +34,9 @@ def arrived_caches(
     from minibuild.build.travelling.importing import import_caches
     from minibuild.build.travelling.place import Access as CacheAccess
 
-    access = replace(CacheAccess.of(request), cancellation=cancellation)
-    check_destinations(request.caches, access)
-    return {} if request.no_cache else import_caches(request.caches, access, store, journal)
+    accesses = [replace(CacheAccess.of(one), cancellation=cancellation) for one in each_of(request)]
+    check_destinations(request.caches, accesses[0])
+    return {} if request.no_cache else import_caches(request.caches, accesses, store, journal)
 
 
 @contextmanager

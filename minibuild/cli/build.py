@@ -15,7 +15,7 @@ from minibuild.cli.build_options import build_parser
 from minibuild.cli.caches import caches_of
 from minibuild.cli.display import choose
 from minibuild.cli.options import check_machinery, mirrors_of, platforms_of
-from minibuild.cli.outputs import Output, check_outputs, parse_output
+from minibuild.cli.outputs import Output, check_outputs, check_platforms, parse_output
 from minibuild.cli.parser import Parser
 from minibuild.cli.proxies import configured_proxies
 from minibuild.cli.results import check_files, summary, write_files
@@ -43,6 +43,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     only_pushes = bool(outputs) and all(output.type == "registry" for output in outputs)
     request = replace(request, leaves_layers=only_pushes)
     check_outputs(outputs, quiet=arguments.quiet, terminal=session.output.isatty())
+    check_platforms(outputs, request.platforms)
     check_files(arguments)
     pushed: dict[int, AnyImage] = {}
     names: list[Reference] = []

@@ -12,6 +12,7 @@ from minibuild.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from minibuild.layers.compressing import Compression
+    from minibuild.oci import Platform
 
 STDOUT = "-"
 _COMPRESSION = ("compression", "compression-level", "force-compression")
@@ -95,6 +96,16 @@ def check_outputs(outputs: Sequence[Output], *, quiet: bool, terminal: bool) -> 
             raise UsageError(f"{output.destination} is a directory, --output type={output.type} wants a file")
         elif not path.absolute().parent.is_dir():
             raise UsageError(f"{path.absolute().parent} doesn't exist, where --output is to write {path.name}")
+
+
+def check_platforms(outputs: Sequence[Output], platforms: Sequence[Platform]) -> None:
+    """Raises UsageError for places that take one platform's image, where there are to be several."""
+    if platforms and any(output.type == "docker" for output in outputs):
+        words = ",".join(map(str, platforms))
+        raise UsageError(
+            f"--output type=docker takes one platform's image, and this build is for several: {words}",
+            hint="type=oci,dest=FILE takes several, and type=registry; or build for one: --platform local",
+        )
 
 
 def _fields(word: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from minibuild.build.journal import Journal
 from minibuild.build.travelling import TABLE
@@ -19,9 +19,9 @@ RULE = "CacheUnavailable"
 _BUILDKIT = "application/vnd.buildkit.cacheconfig"
 
 
-def import_caches(caches: Caches, access: Access, store: Store, journal: Journal) -> Mapping[str, Layer]:
+def import_caches(caches: Caches, accesses: Sequence[Access], store: Store, journal: Journal) -> Mapping[str, Layer]:
     """Puts the records of all caches into the store, those of the first counting most; answers the cache mounts by the
-    names that a store keeps them by.
+    names that a store keeps them by. ``accesses`` are one a platform, whose images may have caches of their own.
 
     A cache that isn't there, or isn't one, is told of and does no harm.
     """
@@ -29,18 +29,28 @@ def import_caches(caches: Caches, access: Access, store: Store, journal: Journal
     for source in caches.sources:
         opened = TABLE[source.type].open
         assert opened is not None
-        place = opened(source.attributes, access)
-        with journal.activity(f"importing the cache of {place.name}") as activity:
-            try:
-                cache = read(place, caches.key)
-            except ImageError as error:
-                journal.warn(Finding(RULE, f"the cache {place.name} is not used: {error.message}", hint=error.hint))
-                continue
-            store.promises.add((layer.descriptor for layer in cache.layers), place.home)
-            new = store.records.adopt(cache.records)
-            mounts = {**{mount.name: mount.layer for mount in cache.mounts}, **mounts}
-            activity.output(_told(cache, new), "stdout")
+        places = [opened(source.attributes, access) for access in accesses]
+        with journal.activity(f"importing the cache of {places[0].name}") as activity:
+            for cache in _found(places, caches.key, journal):
+                store.promises.add((layer.descriptor for layer in cache.layers), places[0].home)
+                new = store.records.adopt(cache.records)
+                mounts = {**{mount.name: mount.layer for mount in cache.mounts}, **mounts}
+                activity.output(_told(cache, new), "stdout")
     return mounts
+
+
+def _found(places: Iterable[Place], key: bytes, journal: Journal) -> Iterator[Cache]:
+    """The caches that are there, each once: only those of images differ by platform."""
+    seen: list[Cache] = []
+    for place in places:
+        try:
+            cache = read(place, key)
+        except ImageError as error:
+            journal.warn(Finding(RULE, f"the cache {place.name} is not used: {error.message}", hint=error.hint))
+            continue
+        if cache not in seen:
+            seen.append(cache)
+            yield cache
 
 
 def read(place: Place, key: bytes) -> Cache:

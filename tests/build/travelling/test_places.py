@@ -96,6 +96,14 @@ def test_of_a_cache_in_a_registry_its_records_are_asked_for_and_no_layer(
     assert gets == ["/v2/cache/manifests/main", f"/v2/cache/blobs/{config}"]
 
 
+def test_each_platforms_image_tells_of_its_own_steps(here: Machine, there: Machine, server: RegistryServer) -> None:
+    platforms = (LINUX, Platform("linux", "arm64"))
+    (here.context / "Dockerfile").write_text("FROM scratch\nARG TARGETARCH\nCOPY f /$TARGETARCH\n")
+    here.build(destination="type=inline", name=f"{server.host}/app:1", platforms=platforms)
+    second = there.build(source=f"{server.host}/app:1", name=f"{server.host}/app:1", platforms=platforms)
+    assert (second.cached, second.steps) == (2, 2)
+
+
 def test_a_build_that_found_all_done_writes_the_very_same_cache(
     here: Machine, there: Machine, server: RegistryServer
 ) -> None:
