@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "images": ("images", "List the images in the store"),
         "inspect": ("inspect", "Show all that is known of images, as JSON or by a template"),
         "history": ("history", "Show the steps that made an image"),
+        "diff": ("diff", "Tell what two images differ in"),
         "tag": ("tag", "Give an image one more name"),
         "rmi": ("rmi", "Remove names, and images that have none left"),
         "du": ("du", "Show what takes how much room in the store"),
