@@ -23,12 +23,12 @@ Owner = tuple[int, int]
 class Composition:
     """A layer in the making, on top of a tree.
 
-    ``owner`` and ``mode`` override those of what is copied and of the directories made for it; ``now`` is the time,
-    in seconds since the epoch, of directories that have no model.
+    ``owner`` and ``mode`` override those of what is copied and of the directories made for it. What has no model is as
+    old as the directory it is put in: were it dated by the clock, or by SOURCE_DATE_EPOCH, then what comes from the
+    cache would be older than what is made anew, since no key may have either.
     """
 
     tree: Tree
-    now: int
     owner: Owner | None = None
     mode: int | SymbolicMode | None = None
     _changes: dict[str, Change] = field(default_factory=dict)
@@ -150,7 +150,7 @@ class Composition:
 
     def _write(self, file: InlineFile, path: str) -> None:
         content = file.content
-        entry = Entry(path, Kind.FILE, mode=file.mode, size=len(content), mtime=self.now)
+        entry = Entry(path, Kind.FILE, mode=file.mode, size=len(content), mtime=self._age_of_parent(path))
         self._changes[path] = (self._as_copied(entry, path), lambda: io.BytesIO(content))
         self._contents.pop(path, None)
 
@@ -204,9 +204,19 @@ class Composition:
     def _make(self, path: str, mtime: int | None = None) -> None:
         if self._find(path) is None:
             self._fresh.add(path)
-        made = self._as_copied(Entry(path, Kind.DIRECTORY, mtime=self.now if mtime is None else mtime), path)
+        age = self._age_of_parent(path) if mtime is None else mtime
+        made = self._as_copied(Entry(path, Kind.DIRECTORY, mtime=age), path)
         # As in BuildKit, an octal mode is for directories made on the way too, changes to a mode are not.
         self._changes[path] = (made._replace(mode=self.mode if isinstance(self.mode, int) else 0o755), None)
+
+    def _age_of_parent(self, path: str) -> int:
+        """The time of the nearest directory above that has one."""
+        while path:
+            path = path.rpartition("/")[0]
+            above = self._find(path)
+            if above is not None:
+                return above.mtime
+        return 0
 
     def _keep(self, path: str) -> None:
         existing = self.tree.find(path, follow=False) if path and path not in self._changes else None

@@ -41,7 +41,7 @@ from minibuild.instructions.effects import FromContext, FromImage, FromStage, Or
 from minibuild.layers.entry import Change
 from minibuild.layers.tree import Tree
 from minibuild.oci import Image, ImageConfig, Platform
-from minibuild.oci.times import rfc3339, seconds_of
+from minibuild.oci.times import rfc3339
 from minibuild.plan import Stage, Step
 from minibuild.plan.steps import stages_copied_from
 from minibuild.runtimes.base import Cancellation, Runtime
@@ -267,14 +267,6 @@ class Engine:
         """An image's files, for looking things up and reading them."""
         self.store.fetch(layer.descriptor for layer in image.layers if not self.store.has_index(layer))
         return Tree([(layer, self.store.index(layer)) for layer in image.layers], self.store.open_tar)
-
-    def made_at(self, below: Image) -> int:
-        """The time of directories that have no model: as old as what they stand on, so that they are the same
-        again.
-        """
-        if self.request.source_date_epoch is not None:
-            return self.request.source_date_epoch
-        return seconds_of(below.config.created)
 
     def _machine(self) -> tuple[RootFilesystems, Runtime]:
         """What RUN needs of this machine, looked for when the first one comes; any stage's thread may be that one."""

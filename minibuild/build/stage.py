@@ -238,19 +238,15 @@ class StageBuild:
         tree = self.tree()
         # As --chown, not as a process: a number alone is the group too.
         owner = accounts_of(tree).owner(effect.user) if effect.user else None
-        composition = Composition(tree, self.engine.made_at(self.image), owner=owner)
+        composition = Composition(tree, owner=owner)
         composition.make_directory(effect.path)
         return self._composed(composition.changes())
 
     def _copy(self, effect: CopyFiles, selection: Sequence[Selected], activity: Activity) -> ChainedLayer:
-        if effect.stands_alone:
-            # Neither what is below nor its age may show.
-            epoch = self.engine.request.source_date_epoch
-            tree, made_at = Tree((), self.engine.store.open_tar), _newest(selection) if epoch is None else epoch
-        else:
-            tree, made_at = self.tree(), self.engine.made_at(self.image)
+        # Of what stands alone, nothing of what is below may show.
+        tree = Tree((), self.engine.store.open_tar) if effect.stands_alone else self.tree()
         owner = None if effect.owner is None else self.owner(effect.owner)
-        composition = Composition(tree, made_at, owner=owner, mode=effect.mode)
+        composition = Composition(tree, owner=owner, mode=effect.mode)
         scratch = self.engine.store.scratch
         with ExitStack() as stack:
             unpacked = [
@@ -264,10 +260,6 @@ class StageBuild:
         chain = os.urandom(32).hex()
         changes = self.engine.run(step, effect, self.layers, chain, activity)
         return self.engine.committer.commit(chain, changes)
-
-
-def _newest(selection: Sequence[Selected]) -> int:
-    return max((entry.mtime for one in selection for entry in (one.entry, *one.below)), default=0)
 
 
 def _is_unpacked(effect: CopyFiles, selected: Selected) -> bool:

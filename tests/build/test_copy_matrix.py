@@ -80,7 +80,7 @@ def perform(context: DirectoryContext, text: str, owner: tuple[int, int] | None 
     selection = select(effect, context, explain_absence=context.explain_absence, report=findings.append)
     layers = () if effect.stands_alone else ((Layer.of_tar(Digest.of(b"layer"), 1), Index(IMAGE)),)
     below = Tree(layers, lambda _: io.BytesIO())
-    composition = Composition(below, now=99, owner=owner, mode=effect.mode)
+    composition = Composition(below, owner=owner, mode=effect.mode)
     composition.copy(effect, selection, [None] * len(selection))
     return Copied(composition.changes(), findings)
 

@@ -59,7 +59,7 @@ def copied(
     effect = CopyFiles(patterns, destination, unpacks=bool(more.pop("unpacks", False)))
     report = findings if findings is not None else []
     selection = select(effect, context, explain_absence=context.explain_absence, report=report.append)
-    composition = Composition(image(), now=99, **more)  # type: ignore[arg-type]
+    composition = Composition(image(), **more)  # type: ignore[arg-type]
     composition.copy(effect, selection, [None] * len(selection))
     return composition.changes()
 
@@ -127,7 +127,7 @@ def test_a_file_replaces_the_link_of_its_name_in_a_directory(context: DirectoryC
 def test_parents_that_exist_are_named_as_they_are_and_new_ones_are_root_s(context: DirectoryContext) -> None:
     changes = entries(copied(context, "f", "/tmp/new/n"))
     assert changes["tmp"] == IMAGE[2]
-    assert changes["tmp/new"] == Entry("tmp/new", Kind.DIRECTORY, 0o755, mtime=99)
+    assert changes["tmp/new"] == Entry("tmp/new", Kind.DIRECTORY, 0o755, mtime=7)
 
 
 def test_a_destination_keeps_its_metadata_and_a_new_one_has_those_of_any_new_directory(
@@ -225,23 +225,23 @@ def test_what_was_copied_later_wins(context: DirectoryContext) -> None:
 
 
 def test_a_here_document_becomes_a_file() -> None:
-    composition = Composition(image(), now=99, owner=(3, 4))
+    composition = Composition(image(), owner=(3, 4))
     composition.copy(CopyFiles((), "/etc/", inline=(InlineFile("EOF", b"text"),)), [], [])
     [_, (entry, opener)] = composition.changes()
-    assert entry == Entry("etc/EOF", Kind.FILE, 0o644, 3, 4, size=4, mtime=99)
+    assert entry == Entry("etc/EOF", Kind.FILE, 0o644, 3, 4, size=4, mtime=7)
     assert opener is not None
     assert opener().read() == b"text"
 
 
 def test_workdir_makes_missing_parents_and_leaves_what_exists() -> None:
-    composition = Composition(image(), now=99, owner=(3, 4))
+    composition = Composition(image(), owner=(3, 4))
     composition.make_directory("/lnk/a/b")
     assert entries(composition.changes()) == {
         "real": IMAGE[3],
-        "real/a": Entry("real/a", Kind.DIRECTORY, 0o755, 3, 4, mtime=99),
-        "real/a/b": Entry("real/a/b", Kind.DIRECTORY, 0o755, 3, 4, mtime=99),
+        "real/a": Entry("real/a", Kind.DIRECTORY, 0o755, 3, 4),
+        "real/a/b": Entry("real/a/b", Kind.DIRECTORY, 0o755, 3, 4),
     }
-    untouched = Composition(image(), now=99)
+    untouched = Composition(image())
     untouched.make_directory("/etc")
     assert untouched.changes() == []
 
@@ -249,7 +249,7 @@ def test_workdir_makes_missing_parents_and_leaves_what_exists() -> None:
 @pytest.mark.parametrize("path", ["/etc/passwd", "/etc/passwd/x"])
 def test_workdir_onto_a_file_is_an_error(path: str) -> None:
     with pytest.raises(ContextError, match="/etc/passwd is no directory"):
-        Composition(image(), now=1).make_directory(path)
+        Composition(image()).make_directory(path)
 
 
 def test_a_fingerprint_says_nothing_of_times_and_all_of_content(context: DirectoryContext) -> None:
@@ -277,7 +277,7 @@ def unpacked(context: DirectoryContext, name: str, destination: str, scratch: Pa
     effect = CopyFiles((SourcePath(name),), destination, unpacks=True)
     [selected] = select(effect, context, explain_absence=str, report=lambda _: None)
     with archives.opened(selected, scratch) as archive:
-        composition = Composition(image(), now=99, **more)  # type: ignore[arg-type]
+        composition = Composition(image(), **more)  # type: ignore[arg-type]
         composition.copy(effect, [selected], [archive])
         changes = composition.changes()
         loaded = [(entry, opener().read() if opener else None) for entry, opener in changes]

@@ -197,6 +197,17 @@ def test_a_source_date_is_that_of_steps_from_the_cache_too_and_of_those_that_onl
     assert bench.build(dockerfile).image != dated.image
 
 
+def test_a_source_date_makes_the_same_image_of_what_an_earlier_one_left_in_the_cache(
+    bench: Bench, tmp_path: Path
+) -> None:
+    dockerfile = "FROM scratch\nWORKDIR /w\nCOPY f /a/b/f\nCOPY --link g /c/g\nCOPY <<E /e\ne\nE\n"
+    bench.build(dockerfile, source_date_epoch=1000000000)
+    warm = bench.build(dockerfile, source_date_epoch=1234567890)
+    cold = Bench(bench.context, tmp_path / "other").build(dockerfile, source_date_epoch=1234567890)
+    assert (warm.cached, cold.cached) == (4, 0)
+    assert warm.image == cold.image
+
+
 def test_a_workdir_is_owned_as_chown_would_have_it(bench: Bench) -> None:
     tree = bench.tree(bench.build("FROM scratch\nUSER 7\nWORKDIR /a\nUSER 8:9\nWORKDIR b\n").image)
     owners = [(entry.uid, entry.gid) for entry in tree.walk("")]
