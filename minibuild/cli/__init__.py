@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "inspect": ("inspect", "Show all that is known of images, as JSON or by a template"),
         "history": ("history", "Show the steps that made an image"),
         "diff": ("diff", "Tell what two images differ in"),
+        "sbom": ("sbom", "Tell which packages an image holds, as an SPDX document"),
         "tag": ("tag", "Give an image one more name"),
         "rmi": ("rmi", "Remove names, and images that have none left"),
         "du": ("du", "Show what takes how much room in the store"),

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, Protocol, TypeAlias
 
 from minibuild.errors import ImageError, IntegrityError, UnavailableError
 from minibuild.inventory import apk, dpkg, gems, go, jars, npm, python, rpm
@@ -15,10 +15,21 @@ from minibuild.inventory.package import Distribution, Inventory, Package, Unread
 from minibuild.layers.entry import Entry, Kind
 from minibuild.layers.index import Index
 from minibuild.layers.tree import Tree
-from minibuild.oci.image import Layer
+from minibuild.oci.image import Image, Layer
 
 Layers: TypeAlias = Sequence[tuple[Layer, Index]]
 """The layers of an image with their tables, oldest first."""
+
+
+class Contents(Protocol):
+    """What gives the tables and the bytes of layers."""
+
+    def index(self, layer: Layer) -> Index:
+        """The table of a layer's entries."""
+
+    def open_tar(self, layer: Layer) -> BinaryIO:
+        """A layer's uncompressed tar, seekable; the caller closes it."""
+
 
 # Which files tell of packages, and what reads them; where several would, the first.
 READERS: tuple[tuple[Callable[[Entry], bool], Reader], ...] = tuple(
@@ -35,6 +46,11 @@ def take(layers: Layers, open_tar: Callable[[Layer], BinaryIO], most: int = MOST
     Raises IntegrityError where a layer isn't what it should be; a file that can't be read is only said.
     """
     return _Taking(layers, open_tar, most).all()
+
+
+def inventory_of(image: Image, contents: Contents) -> Inventory:
+    """All that an image holds; ``contents``, who has its layers, is the store."""
+    return take([(layer, contents.index(layer)) for layer in image.layers], contents.open_tar)
 
 
 def distribution_of(tree: Tree) -> Distribution:
