@@ -15,7 +15,7 @@ from minibuild.cli.build_options import build_parser
 from minibuild.cli.caches import caches_of
 from minibuild.cli.display import choose
 from minibuild.cli.options import check_machinery, mirrors_of, platforms_of
-from minibuild.cli.outputs import Output, check_outputs, check_platforms, parse_output
+from minibuild.cli.outputs import Output, check_names, check_outputs, check_platforms, parse_output
 from minibuild.cli.parser import Parser
 from minibuild.cli.proxies import configured_proxies
 from minibuild.cli.results import check_files, summary, write_files
@@ -41,16 +41,16 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     check_machinery(arguments)
     outputs = outputs_of(arguments)
     only_pushes = bool(outputs) and all(output.type == "registry" for output in outputs)
-    request = replace(request, leaves_layers=only_pushes)
+    rewrites_times = any(output.rewrites_times for output in outputs)
+    request = replace(request, leaves_layers=only_pushes, rewrites_times=rewrites_times)
     check_outputs(outputs, quiet=arguments.quiet, terminal=session.output.isatty())
     check_platforms(outputs, request.platforms)
+    check_names(outputs, arguments.tag)
     check_files(arguments)
     pushed: dict[int, AnyImage] = {}
     names: list[Reference] = []
     for output in outputs:
         _check_target("--output …,target=", output.target, request.target)
-        if output.type == "registry" and not (output.names or request.tags or request.stage_tags):
-            raise UsageError("nothing says where to push to", hint="name it: -t REGISTRY/REPOSITORY:TAG")
     display = choose("quiet" if arguments.quiet else arguments.progress, session.errors, session.environment)
     if not arguments.quiet:
         for note in getattr(arguments, "notes", ()):
@@ -67,15 +67,16 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
             exported = exports.export(output, target.image, target.tags)
             if output.type == "registry":
                 pushed[target.index] = exported
-                names += map(Reference.parse, output.names) if output.names else target.tags
+                names += output.references(target.tags)
         exports.caches(request, result, names)
     result = as_pushed(result, pushed)
-    write_files(arguments, result)
+    own = {target.index: [one for one in outputs if target_of(one, result) == target] for target in result.targets}
+    write_files(arguments, result, own)
     if arguments.quiet:
         session.print("\n".join(target.image.id for target in result.targets))
     elif arguments.progress != "rawjson":
         for target in result.targets:
-            session.note(summary(result, target, [output for output in outputs if target_of(output, result) == target]))
+            session.note(summary(result, target, own[target.index]))
     return 0
 
 
@@ -106,7 +107,7 @@ def asked_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> B
     return BuildRequest(
         context=_context(arguments.operands[0] if arguments.operands else "."),
         dockerfile=arguments.file,
-        build_arguments={**given, **arguments.build_arg},
+        build_arguments={**given, **arguments.build_arg, **arguments.source_date_epoch},
         environment=environment,
         labels=arguments.label,
         annotations=annotations_of(arguments.annotation, makes_index=bool(several)),

@@ -33,13 +33,19 @@ class Exports:
 
     def export(self, output: Output, image: AnyImage, tags: Sequence[Reference]) -> AnyImage:
         """Writes the image to one place, and answers it as it is there; an ``image`` is a name in the store and
-        nothing to write.
+        nothing to write. A canonical name is the store's own too.
         """
-        names = tuple(map(Reference.parse, output.names)) or tuple(tags)
+        names = output.references(tags)
         if output.type == "image":
             for name in names:
                 self._store.images.tag(name, image)
-            return image
+        else:
+            image = self._written(output, image, names)
+        for name in names if output.is_canonical else ():
+            self._store.images.tag(name.with_digest(image.digest), image)
+        return image
+
+    def _written(self, output: Output, image: AnyImage, names: Sequence[Reference]) -> AnyImage:
         exporter = exporter_of(output, self._session)
         with Journal(self._counted_on()).activity(f"exporting to {_place(output, names)}") as activity:
             if output.compression:

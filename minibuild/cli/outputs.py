@@ -9,27 +9,29 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from minibuild.errors import UsageError, did_you_mean
+from minibuild.oci import Platform, Reference
 
 if TYPE_CHECKING:
     from minibuild.layers.compressing import Compression
-    from minibuild.oci import Platform
 
 STDOUT = "-"
 _COMPRESSION = ("compression", "compression-level", "force-compression")
+_REWRITING = "rewrite-timestamp"
+_NAMING = ("name-canonical", "push-by-digest")
 # Of each type: the attributes we take. "dest" is asked for where it stands first.
 _ATTRIBUTES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "docker": ("dest", "name", *_COMPRESSION),
-        "image": ("name", "push", *_COMPRESSION),
+        "docker": ("dest", "name", _REWRITING, *_COMPRESSION),
+        "image": ("name", "push", _REWRITING, *_NAMING, *_COMPRESSION),
         "local": ("dest",),
-        "oci": ("dest", "name", "tar", *_COMPRESSION),
-        "registry": ("name", *_COMPRESSION),
+        "oci": ("dest", "name", "tar", _REWRITING, *_COMPRESSION),
+        "registry": ("name", _REWRITING, *_NAMING, *_COMPRESSION),
         "tar": ("dest",),
     }
 )
 _LATER = (
-    *("attestation-inline", "dangling-name-prefix", "mode", "name-canonical", "oci-artifact", "oci-mediatypes"),
-    *("platform-split", "push-by-digest", "registry.insecure", "rewrite-timestamp", "store", "unpack"),
+    *("attestation-inline", "dangling-name-prefix", "mode", "oci-artifact", "oci-mediatypes"),
+    *("platform-split", "registry.insecure", "store", "unpack"),
 )
 
 
@@ -40,6 +42,8 @@ class Output:
     ``names`` are the ``name=`` words; () takes the build's tags. ``directory``: an OCI layout not packed into a tar.
     ``target`` is the stage whose result goes there, "" for the last of the build's targets. ``compression``: None
     leaves layers as they are, else those are compressed that aren't, or with ``forces_compression``, all.
+    ``by_digest``: a registry gets it without a tag; ``is_canonical``: the store names it by its digest too.
+    ``rewrites_times``: nothing that was built is to be younger than SOURCE_DATE_EPOCH.
     """
 
     type: str
@@ -49,11 +53,19 @@ class Output:
     target: str = ""
     compression: Compression | None = None
     forces_compression: bool = False
+    by_digest: bool = False
+    is_canonical: bool = False
+    rewrites_times: bool = False
 
     @property
     def is_file(self) -> bool:
         """It ends in one file, which a person may hand on."""
         return self.type != "local" and not self.directory and self.destination not in ("", STDOUT)
+
+    def references(self, tags: Sequence[Reference]) -> tuple[Reference, ...]:
+        """The names that it gives a result which has these tags."""
+        named = tuple(map(Reference.parse, self.names)) or tuple(tags)
+        return tuple(name.with_tag("") for name in named) if self.by_digest else named
 
 
 def parse_output(word: str) -> Output:
@@ -96,6 +108,21 @@ def check_outputs(outputs: Sequence[Output], *, quiet: bool, terminal: bool) -> 
             raise UsageError(f"{output.destination} is a directory, --output type={output.type} wants a file")
         elif not path.absolute().parent.is_dir():
             raise UsageError(f"{path.absolute().parent} doesn't exist, where --output is to write {path.name}")
+
+
+def check_names(outputs: Sequence[Output], tags: Sequence[str]) -> None:
+    """Raises UsageError where a registry has no name to take a result under; ``tags`` are the words that name it."""
+    for output in outputs:
+        words = output.names or tags
+        if output.type == "registry" and not words:
+            raise UsageError("nothing says where to push to", hint="name it: -t REGISTRY/REPOSITORY:TAG")
+        pinned = next((word for word in output.names if "@" in word), None)
+        if pinned:
+            raise UsageError(f"{pinned} has a digest, which only the bytes can give", hint="leave @sha256:… out")
+        tagged = next((word for word in words if ":" in word.rpartition("/")[2]), None)
+        if output.by_digest and tagged:
+            name = tagged.rpartition(":")[0]
+            raise UsageError(f"{tagged} has a tag, and push-by-digest=true pushes none", hint=f"name it {name}")
 
 
 def check_platforms(outputs: Sequence[Output], platforms: Sequence[Platform]) -> None:
@@ -148,9 +175,21 @@ def _output(word: str, kind: str, attributes: Mapping[str, str]) -> Output:
     if kind in ("oci", "tar") and not destination:
         destination = STDOUT
     names = tuple(name.strip() for name in attributes.get("name", "").split(",") if name.strip())
-    forces = _claim(word, attributes, "force-compression", "false")
-    compression = _compression(word, attributes, "gzip" if kind == "registry" else "")
-    return Output(kind, destination, names, directory, attributes.get("target", ""), compression, forces)
+    by_digest = _claim(word, attributes, "push-by-digest", "false")
+    if by_digest and kind != "registry":
+        raise UsageError(f"--output {word!r} pushes nothing", hint="say push=true, or leave push-by-digest out")
+    return Output(
+        kind,
+        destination,
+        names,
+        directory,
+        attributes.get("target", ""),
+        _compression(word, attributes, "gzip" if kind == "registry" else ""),
+        forces_compression=_claim(word, attributes, "force-compression", "false"),
+        by_digest=by_digest,
+        is_canonical=_claim(word, attributes, "name-canonical", "false"),
+        rewrites_times=_claim(word, attributes, _REWRITING, "false"),
+    )
 
 
 def _claim(word: str, attributes: Mapping[str, str], key: str, usual: str) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from minibuild.build.request import BuildResult, Target
 from minibuild.cli.outputs import Output
 from minibuild.cli.units import human_size
 from minibuild.errors import UsageError
-from minibuild.oci import AnyImage, Image
+from minibuild.oci import AnyImage, Image, Reference
 from minibuild.oci.index import listed
 
 
@@ -22,6 +22,7 @@ def summary(result: BuildResult, target: Target, outputs: Sequence[Output]) -> s
         *([("target", target.title)] if len(result.targets) > 1 else []),
         *_identity(image),
         *(("tag", tag.familiar()) for tag in target.tags),
+        *(("pushed", name.with_digest(image.digest).familiar()) for name in names_of(target, outputs) if not name.tag),
         ("size", _size(image)),
         ("steps", f"{result.cached} of {result.steps} cached"),
         *((output.type, output.destination) for output in outputs if output.destination),
@@ -56,32 +57,38 @@ def check_files(arguments: argparse.Namespace) -> None:
             raise UsageError(f"{option} {file}: there is no directory {Path(file).parent}", hint="make it first")
 
 
-def write_files(arguments: argparse.Namespace, result: BuildResult) -> None:
-    """Writes the files that were asked for."""
+def write_files(arguments: argparse.Namespace, result: BuildResult, outputs: Mapping[int, Sequence[Output]]) -> None:
+    """Writes the files that were asked for; ``outputs`` are where the targets went, by their indices."""
     if arguments.iidfile:
         Path(arguments.iidfile).write_text(result.image.id)
     if arguments.metadata_file:
-        Path(arguments.metadata_file).write_text(json.dumps(metadata(result), indent=2) + "\n")
+        Path(arguments.metadata_file).write_text(json.dumps(metadata(result, outputs), indent=2) + "\n")
 
 
-def metadata(result: BuildResult) -> dict[str, object]:
+def metadata(result: BuildResult, outputs: Mapping[int, Sequence[Output]]) -> dict[str, object]:
     """The keys that ``docker buildx build --metadata-file`` writes, as far as they mean something here.
 
     Of several targets each has its own, under the target's name, as ``docker buildx bake`` does.
     """
-    if len(result.targets) == 1:
-        return _metadata(result.targets[0])
-    return {target.title: _metadata(target) for target in result.targets}
+    documents = {target.title: _metadata(target, outputs[target.index]) for target in result.targets}
+    return dict(documents) if len(documents) > 1 else documents[result.targets[0].title]
 
 
-def _metadata(target: Target) -> dict[str, object]:
-    image, tags = target.image, target.tags
+def names_of(target: Target, outputs: Iterable[Output]) -> tuple[Reference, ...]:
+    """What the target is called where it went, or else in the store."""
+    images = [output for output in outputs if output.type in ("image", "registry")]
+    named = [name for output in images for name in output.references(target.tags)]
+    return tuple(dict.fromkeys(named or target.tags))
+
+
+def _metadata(target: Target, outputs: Sequence[Output]) -> dict[str, object]:
+    image, names = target.image, names_of(target, outputs)
     document: dict[str, object] = {"containerimage.config.digest": image.id} if isinstance(image, Image) else {}
     document |= {
         "containerimage.descriptor": (listed(image) if isinstance(image, Image) else image.descriptor).encode(),
         "containerimage.digest": image.digest,
     }
-    return {**document, **({"image.name": ",".join(map(str, tags))} if tags else {})}
+    return {**document, **({"image.name": ",".join(map(str, names))} if names else {})}
 
 
 def _counted(number: int, noun: str) -> str:

@@ -13,6 +13,7 @@ from minibuild.cli.main import Call, call_of
 from minibuild.cli.outputs import Output
 from minibuild.cli.run import parser as run_parser
 from minibuild.errors import ContextError, MinibuildError, UsageError
+from minibuild.layers.compressing import Compression
 from minibuild.oci import Platform, Reference
 
 CALLS = {
@@ -214,6 +215,9 @@ OUTPUTS: Mapping[str, Output] = {
     "type=tar,dest=a.tar": Output("tar", "a.tar"),
     "dest=a.tar,type=tar": Output("tar", "a.tar"),
     'type=image,"name=a,b:1",push=false': Output("image", names=("a", "b:1")),
+    "type=image,name=a,push-by-digest=true,name-canonical=true,push=true": Output(
+        "registry", names=("a",), compression=Compression("gzip"), by_digest=True, is_canonical=True
+    ),
     'type=tar,"dest=with,comma"': Output("tar", "with,comma"),
 }
 
@@ -249,9 +253,9 @@ BAD_OUTPUTS = {
         "",
     ),
     "type=image,push=x": ("--output 'type=image,push=x' has 'x' for push, wanted true or false", ""),
-    "type=registry,push-by-digest=true": (
-        "--output 'type=registry,push-by-digest=true': push-by-digest is not supported yet",
-        "leave it out",
+    "type=image,push-by-digest=true": (
+        "--output 'type=image,push-by-digest=true' pushes nothing",
+        "say push=true, or leave push-by-digest out",
     ),
 }
 
