@@ -32,6 +32,7 @@ dot:graphviz
 xz:xz-utils
 zstd:zstd
 npm:npm
+rpm:rpm
 '
 has() { PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "$1" >/dev/null 2>&1; }
 is_root() { [ "$(id -u)" = 0 ]; }

@@ -103,7 +103,10 @@ class _Saved:
         return image
 
     def open(self, descriptor: Descriptor) -> BinaryIO:
-        """A layer of an image that was resolved before."""
+        """A layer of one of its images, whether that was resolved before or not."""
+        if descriptor.digest not in self._names:
+            for item in self._items:
+                self._image(item)
         name = self._names.get(descriptor.digest)
         if name is None:
             raise ImageError(f"{self._files.where} has no layer {descriptor.digest}")

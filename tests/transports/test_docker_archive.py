@@ -75,6 +75,13 @@ def test_a_layer_that_docker_24_linked_to_an_earlier_one_is_found(store: Store, 
     assert Digest.of(blob(source, source.resolve(APP, LINUX), 1)) == changes.diff_id
 
 
+def test_a_layer_of_an_archive_may_be_asked_for_by_whoever_knows_it(store: Store, image: Image, tmp_path: Path) -> None:
+    archive = write(tmp_path / "saved.tar", saved_by_docker_24(store, image))
+    layer = image.layers[0]
+    with DockerArchive(archive).open(layer.descriptor) as found, store.open(layer.descriptor) as own:
+        assert found.read() == own.read()
+
+
 def test_gzipped_layers_in_an_old_archive_are_told_by_their_content(store: Store, image: Image, tmp_path: Path) -> None:
     members = saved_by_docker_24(store, image, lambda tar: gzip.compress(tar, mtime=0))
     source = DockerArchive(write(tmp_path / "a.tar", members))
