@@ -2,7 +2,8 @@
 
 ``main`` finds the command and renders what goes wrong; each command is one small module with ``parser()`` and
 ``execute()``, imported only when it is asked for; ``display/`` shows a build's events, ``drawing/`` a plan. May import
-every room. A new command is one module and one line in ``COMMANDS``.
+every room. A new command is one module and one line in ``COMMANDS``; a package whose ``GROUP`` is such a table is a
+command of several (``manifest create``).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "pull": ("pull", "Fetch an image from a registry into the store"),
         "login": ("login", "Keep a name and a password for a registry"),
         "logout": ("logout", "Forget them"),
+        "manifest": ("manifest", "Make, change, show and push indices: one name for several platforms' images"),
         "push": ("push", "Put images of the store into registries"),
         "images": ("images", "List the images in the store"),
         "inspect": ("inspect", "Show all that is known of images, as JSON or by a template"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import textwrap
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from minibuild.cli import COMMANDS
@@ -29,7 +30,7 @@ def command_help(parser: Parser) -> str:
 
 def overview() -> str:
     """What ``minibuild`` alone prints."""
-    rows = [f"  {name:<10}{line}" for name, (_, line) in COMMANDS.items()]
+    rows = _commands(COMMANDS)
     return "\n".join(
         [
             "usage: minibuild [--root DIR] [COMMAND] [OPTIONS] …",
@@ -47,6 +48,16 @@ def overview() -> str:
             "",
         ]
     )
+
+
+def group_help(name: str, line: str, commands: Mapping[str, tuple[str, str]]) -> str:
+    """What the name of a group of commands alone prints."""
+    parts = [f"usage: minibuild {name} COMMAND [OPTIONS] …", f"{line}.", "\n".join(["commands:", *_commands(commands)])]
+    return "\n\n".join([*parts, f"`minibuild {name} COMMAND --help` shows a command's options."]) + "\n"
+
+
+def _commands(commands: Mapping[str, tuple[str, str]]) -> list[str]:
+    return [f"  {name:<10}{line}" for name, (_, line) in commands.items()]
 
 
 def _row(action: argparse.Action) -> str:

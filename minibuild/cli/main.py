@@ -69,7 +69,7 @@ def call_of(words: Sequence[str]) -> Call:
     if not rest:
         return Call("", (), root, debug)
     if rest[0] == "help":
-        return Call(rest[1], ("--help",), root, debug) if rest[1:2] and rest[1] in COMMANDS else Call("", ())
+        return Call(rest[1], (*rest[2:], "--help"), root, debug) if rest[1:2] and rest[1] in COMMANDS else Call("", ())
     if rest[0] in COMMANDS:
         return Call(rest[0], tuple(rest[1:]), root, debug)
     return Call(DEFAULT_COMMAND, tuple(rest), root, debug)
@@ -89,9 +89,17 @@ def _run(call: Call, environment: Mapping[str, str]) -> int:
     # What a build makes, 50,000 entries say, it keeps to its end: looking through all that for garbage, again and again
     # as it grows, took a quarter of the time.
     gc.set_threshold(200_000, 50, 1000)
-    command = import_module(f"minibuild.cli.{COMMANDS[call.command][0]}")
+    command, words = import_module(f"minibuild.cli.{COMMANDS[call.command][0]}"), call.words
+    if hasattr(command, "GROUP"):
+        own = command.GROUP
+        if not words or words[0] in ("-h", "--help"):
+            from minibuild.cli.help import group_help
+
+            print(group_help(call.command, COMMANDS[call.command][1], own), end="")
+            return 0
+        command, words = import_module(f"{command.__name__}.{_found(words[0], call.command, own)}"), words[1:]
     parser = command.parser(environment)
-    arguments = parser.read(call.words)
+    arguments = parser.read(words)
     if arguments.help:
         print(parser.format_help(), end="")
         return 0
@@ -106,6 +114,16 @@ def _run(call: Call, environment: Mapping[str, str]) -> int:
 
             traceback.print_exc()
         raise
+
+
+def _found(word: str, group: str, commands: Mapping[str, tuple[str, str]]) -> str:
+    """The module of one of a group's commands; raises UsageError where there is none."""
+    if word not in commands:
+        from minibuild.errors import did_you_mean
+
+        hint = did_you_mean(word, list(commands)) or f"choose from {', '.join(commands)}"
+        raise UsageError(f"minibuild {group} has no command {word!r}", hint=hint)
+    return commands[word][0]
 
 
 def _session(root: str | None, environment: Mapping[str, str]) -> Session:

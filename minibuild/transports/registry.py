@@ -15,16 +15,17 @@ from any other, ends all transfers at once and leaves nothing half-written behin
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self
 
 from minibuild.errors import ImageError
 from minibuild.events import Progress
-from minibuild.oci import Descriptor, Digest, Image, MediaType, Platform, Reference
+from minibuild.oci import AnyImage, Descriptor, Digest, Image, ImageIndex, MediaType, Platform, Reference
+from minibuild.oci.artifact import Artifact
 from minibuild.oci.image import parse_manifest
-from minibuild.oci.index import choose, parse_index
+from minibuild.oci.index import choose, is_attached, parse_index
 from minibuild.registry.client import Client
 from minibuild.registry.endpoints import Mirrors
 from minibuild.registry.failures import printable
@@ -81,21 +82,41 @@ class Registry:
         """
         raw = self._client.manifest(reference)
         top = Digest.of(raw)
-        try:
+        with _naming(reference):
             if "manifests" in _document(raw):
                 raw = self._of_platform(reference, raw, platform)
-            config = _config_of(_document(raw))
-            image = Image.parse(raw, self._client.document(reference, config))
+            image = self._image(reference, raw)
             _suits(image.config.platform, platform)
-        except ImageError as error:
-            if type(error) is not ImageError:
-                raise
-            raise ImageError(f"{reference.familiar()} can't be used: {error.message}", hint=error.hint) from error
         with self._lock:
             self._digests[reference] = top
-            for blob in (config, *(layer.descriptor for layer in image.layers)):
+            for blob in (image.config_descriptor, *image.blobs):
                 self._names[blob.digest] = reference
         return image
+
+    def whole(self, reference: Reference) -> AnyImage:
+        """All that a name stands for: an image, or an index with every image and attestation that it lists. Raises as
+        ``resolve``.
+        """
+        raw = self._client.manifest(reference)
+        with _naming(reference):
+            if "manifests" not in _document(raw):
+                return self._image(reference, raw)
+            images, attached = [], []
+            for listed in parse_index(raw):
+                own = self._listed(reference, listed)
+                if is_attached(listed):
+                    config = Descriptor.parse(_document(own).get("config") or {})
+                    attached.append(Artifact.parse(own, self._client.document(reference, config)))
+                else:
+                    images.append(self._image(reference, own))
+            return ImageIndex.parse(raw, images, attached)
+
+    def document(self, reference: Reference) -> bytes:
+        """What a name stands for, as it is: an index or a manifest. Raises as ``resolve``."""
+        raw = self._client.manifest(reference)
+        with _naming(reference):
+            _document(raw)
+        return raw
 
     def manifest(self, reference: Reference, platform: Platform) -> bytes:
         """The manifest of that name, whatever it is of; of an index, the one for a platform. Raises as ``resolve``."""
@@ -171,10 +192,17 @@ class Registry:
         chosen = choose(manifests, platform)
         if chosen is None:
             raise _unsuited(platform, [item.platform for item in manifests if item.platform])
-        raw = self._client.manifest(reference.with_digest(chosen.digest))
-        if len(raw) != chosen.size:
-            raise ImageError(f"its manifest {chosen.digest} has {len(raw)} bytes, the index says {chosen.size}")
+        return self._listed(reference, chosen)
+
+    def _listed(self, reference: Reference, listed: Descriptor) -> bytes:
+        """A manifest that an index of that name lists."""
+        raw = self._client.manifest(reference.with_digest(listed.digest))
+        if len(raw) != listed.size:
+            raise ImageError(f"its manifest {listed.digest} has {len(raw)} bytes, the index says {listed.size}")
         return raw
+
+    def _image(self, reference: Reference, raw: bytes) -> Image:
+        return Image.parse(raw, self._client.document(reference, _config_of(_document(raw))))
 
     def _fetch(self, fetch: Transfer, blobs: Blobs) -> None:
         def take(download: Download) -> None:
@@ -192,6 +220,17 @@ class Registry:
         except ImageError:
             self.refused.add(fetch.descriptor.digest)
             raise
+
+
+@contextmanager
+def _naming(reference: Reference) -> Iterator[None]:
+    """Says of what name an error is that is about a document of it."""
+    try:
+        yield
+    except ImageError as error:
+        if type(error) is not ImageError:
+            raise
+        raise ImageError(f"{reference.familiar()} can't be used: {error.message}", hint=error.hint) from error
 
 
 def _suits(found: Platform, wanted: Platform) -> None:

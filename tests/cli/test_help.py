@@ -9,16 +9,20 @@ import pytest
 
 from minibuild.cli import COMMANDS
 from minibuild.cli.main import run
+from minibuild.cli.manifest import GROUP
 
 GOLDEN = Path(__file__).parent / "help"
 
 
-@pytest.mark.parametrize("command", ["minibuild", *COMMANDS])
+MANIFEST = [f"manifest {command}" for command in GROUP]
+
+
+@pytest.mark.parametrize("command", ["minibuild", *COMMANDS, *MANIFEST])
 def test_help_says_what_it_always_said(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--help"] if command == "minibuild" else [command, "--help"]
+    words = ["--help"] if command == "minibuild" else [*command.split(), "--help"]
     assert run(words, {}) == 0
     shown = capsys.readouterr().out
-    golden = GOLDEN / f"{command}.txt"
+    golden = GOLDEN / f"{command.replace(' ', '-')}.txt"
     if os.environ.get("MINIBUILD_UPDATE_GOLDEN") == "1":
         golden.write_text(shown)
     assert shown == golden.read_text()
@@ -34,4 +38,6 @@ def test_the_overview_is_shown_to_whoever_asks_for_nothing(
 
 def test_help_of_a_command_may_be_asked_for_first(capsys: pytest.CaptureFixture[str]) -> None:
     run(["help", "tag"], {})
-    assert capsys.readouterr().out == (GOLDEN / "tag.txt").read_text()
+    run(["help", "manifest", "create"], {})
+    wanted = (GOLDEN / "tag.txt").read_text() + (GOLDEN / "manifest-create.txt").read_text()
+    assert capsys.readouterr().out == wanted

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from minibuild.oci import Digest
-from tests import bases
+from tests import bases, daemons
 from tests.accounts import open_directory
 from tests.command import Minibuild
 from tests.daemons import Dockerd, Registry
@@ -154,6 +154,45 @@ def test_an_index_that_was_built_is_pushed_later_whole_or_in_part(
     builder.succeed("push", "-q", "--platform", f"linux/{ARCHITECTURE}", f"{name}:one")
     assert Digest.of(raw(f"{name}:all").encode()) == digest
     assert json.loads(raw(f"{name}:all"))["manifests"][1]["digest"] == Digest.of(raw(f"{name}:one").encode())
+
+
+def test_what_two_jobs_pushed_by_digest_gets_one_name_that_others_read(
+    builder: Minibuild, registry: Registry, project: Project, podman: Podman, dockerd: Dockerd, tmp_path: Path
+) -> None:
+    name = f"{registry.host}/platforms/joined"
+    root = project({"Dockerfile": "FROM scratch\nARG TARGETARCH\nCOPY Dockerfile /$TARGETARCH\n"})
+    metadata = root / "metadata.json"
+    digests = []
+    for architecture in (NATIVE, ARCHITECTURE):
+        words = ("--platform", f"linux/{architecture}", "--metadata-file", metadata)
+        output = f"type=image,name={name},push-by-digest=true,name-canonical=true,push=true"
+        builder.at(tmp_path / architecture).succeed("build", *words, "-o", output, root)
+        digests.append(json.loads(metadata.read_text())["containerimage.digest"])
+    builder.succeed("manifest", "create", f"{name}:1", *(f"{name}@{digest}" for digest in digests))
+    builder.succeed("manifest", "annotate", "--annotation=a=b", f"{name}:1", f"linux/{ARCHITECTURE}")
+    builder.succeed("manifest", "push", f"{name}:1")
+    seen = json.loads(podman("manifest", "inspect", f"{name}:1"))["manifests"]
+    assert [entry["digest"] for entry in seen] == digests
+    assert json.loads(raw(f"{name}:1"))["manifests"][1]["annotations"] == {"a": "b"}
+    dockerd.run("pull", f"{name}:1")
+    assert dockerd.inspect(f"{name}:1")["RepoDigests"] == [f"{name}@{Digest.of(raw(f'{name}:1').encode())}"]
+
+
+def test_an_index_goes_to_another_registry_with_layers_that_only_the_first_has(
+    builder: Minibuild, busybox_for_all: str, tmp_path: Path
+) -> None:
+    with daemons.registry(tmp_path / "other") as other:
+        builder.succeed("manifest", "create", "copied:1", busybox_for_all)
+        builder.succeed("manifest", "push", "copied:1", f"{other.host}/copied:1")
+        assert raw(f"{other.host}/copied:1") == raw(busybox_for_all)
+        run(
+            "skopeo",
+            "copy",
+            "--all",
+            "--src-tls-verify=false",
+            f"docker://{other.host}/copied:1",
+            f"dir:{tmp_path}/images",
+        )
 
 
 def test_a_plain_user_builds_for_both(

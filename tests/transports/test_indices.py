@@ -12,7 +12,7 @@ import pytest
 from minibuild.errors import UsageError
 from minibuild.events import silent
 from minibuild.layers.compressing import Compression
-from minibuild.oci import Descriptor, Digest, Image, ImageIndex, MediaType, Platform
+from minibuild.oci import Descriptor, Digest, Image, ImageIndex, MediaType, Platform, Reference
 from minibuild.oci.artifact import Artifact
 from minibuild.oci.index import REFERENCE_DIGEST, listed_attestation
 from minibuild.store import Store
@@ -21,7 +21,10 @@ from minibuild.transports.docker_archive import DockerArchive
 from minibuild.transports.docker_daemon import DockerDaemon
 from minibuild.transports.local import LocalDirectory
 from minibuild.transports.oci_layout import OciLayout
+from minibuild.transports.pushing import Pushing
+from minibuild.transports.registry import Registry
 from minibuild.transports.tar import TarFile
+from tests.servers.registry import RegistryServer
 from tests.transports.conftest import APP, LINUX, SECOND, file, image_of
 
 ARM = Platform("linux", "arm", "v7")
@@ -130,6 +133,15 @@ def test_what_is_attached_goes_with_the_index(tmp_path: Path, store: Store, atte
     transport.export(attested, [APP], store, silent)
     for digest in (attested.attached[0].digest, attested.attached[0].blobs[0].digest):
         assert has_blob(tmp_path / place, digest)
+
+
+def test_a_registry_gives_the_whole_index_back(store: Store, attested: ImageIndex) -> None:
+    with RegistryServer() as server, Registry({}, {}) as registry:
+        name = Reference.parse(f"{server.host}/app:1")
+        Pushing({}).export(attested, [name], store, silent)
+        assert registry.whole(name) == attested
+        assert registry.document(name) == attested.raw
+        assert registry.whole(name.with_digest(attested.images[0].digest)) == attested.images[0]
 
 
 def test_other_layers_change_what_an_attestation_is_about(store: Store, attested: ImageIndex) -> None:
