@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 
+from minibuild.cli.image_filters import FILTERS, Named, created, passing
 from minibuild.cli.listing import listing
 from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
 from minibuild.cli.template_functions import Record
 from minibuild.cli.times import parse_time, since
 from minibuild.cli.units import human_size
-from minibuild.errors import UsageError, did_you_mean
-from minibuild.oci import AnyImage, ImageIndex, Reference
+from minibuild.oci import AnyImage, ImageIndex
 
 _HEADINGS = {
     "Repository": "REPOSITORY",
@@ -27,8 +26,6 @@ _HEADINGS = {
     "Platforms": "PLATFORMS",
 }
 _NONE = "<none>"
-_FILTERS = ("dangling", "label", "reference")
-Named = tuple[Reference | None, AnyImage]
 
 
 def parser(_environment: Mapping[str, str]) -> Parser:
@@ -41,7 +38,7 @@ def parser(_environment: Mapping[str, str]) -> Parser:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="label=KEY[=VALUE], reference=PATTERN, dangling=BOOL; repeatable",
+        help=f"{', '.join(FILTERS.values())}; repeatable",
     )
     add("-q", "--quiet", action="store_true", help="print IDs alone")
     add("--no-trunc", action="store_true", help="print whole IDs")
@@ -55,10 +52,10 @@ def parser(_environment: Mapping[str, str]) -> Parser:
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Lists what the filters let through."""
     words = [*arguments.filter, *(f"reference={word}" for word in arguments.operands)]
-    passes = _filter(words)
     with session.store() as store:
+        passes = passing(words, store)
         found = [named for named in store.images.listed() if passes(named)]
-    found.sort(key=lambda named: _created(named[1]), reverse=True)
+    found.sort(key=lambda named: created(named[1]), reverse=True)
     now = datetime.now(UTC)
     rows = [_row(named, now, whole=arguments.no_trunc) for named in found]
     if arguments.quiet:
@@ -74,71 +71,20 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 def _row(named: Named, now: datetime, *, whole: bool) -> Record:
     reference, image = named
     familiar = reference.with_tag("").familiar() if reference else _NONE
-    created = parse_time(_created(image))
+    moment = parse_time(created(image))
     return Record(
         {
             "Repository": familiar,
             "Tag": (reference.tag if reference else "") or _NONE,
             "Digest": str(image.digest),
             "ID": str(image.id) if whole else image.id.short,
-            "CreatedSince": since(created, now),
-            "CreatedAt": created.strftime("%Y-%m-%d %H:%M:%S %z UTC") if created else "N/A",
+            "CreatedSince": since(moment, now),
+            "CreatedAt": moment.strftime("%Y-%m-%d %H:%M:%S %z UTC") if moment else "N/A",
             "Size": human_size(image.size),
             "Platforms": ", ".join(_platforms(image)),
         }
     )
 
 
-def _created(image: AnyImage) -> str:
-    return max(one.config.created for one in image.images)
-
-
 def _platforms(image: AnyImage) -> Sequence[str]:
     return image.platforms if isinstance(image, ImageIndex) else (str(image.config.platform),)
-
-
-def _filter(words: Sequence[str]) -> Callable[[Named], bool]:
-    tests: dict[str, list[Callable[[Named], bool]]] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals or key not in _FILTERS:
-            hint = did_you_mean(key, _FILTERS) or f"filters are {', '.join(_FILTERS)}"
-            raise UsageError(f"--filter {word!r} is no filter, wanted KEY=VALUE", hint=hint)
-        test = {"dangling": _dangling, "label": _labelled, "reference": _called}[key](value)
-        tests.setdefault(key, []).append(test)
-    # As docker has it: every label must be there, of several patterns one must fit.
-    joined = {"label": all, "reference": any, "dangling": all}
-    return lambda named: all(joined[key](test(named) for test in own) for key, own in tests.items())
-
-
-def _dangling(value: str) -> Callable[[Named], bool]:
-    if value.lower() not in ("true", "false", "1", "0"):
-        raise UsageError(f"--filter dangling={value} wants true or false")
-    wanted = value.lower() in ("true", "1")
-    return lambda named: (named[0] is None) == wanted
-
-
-def _labelled(value: str) -> Callable[[Named], bool]:
-    key, equals, text = value.partition("=")
-
-    def test(named: Named) -> bool:
-        found = [image.config.config.labels.get(key) for image in named[1].images]
-        return any(value is not None and (not equals or value == text) for value in found)
-
-    return test
-
-
-def _called(pattern: str) -> Callable[[Named], bool]:
-    # As path.Match: a * stops at a slash, so the parts are compared one by one.
-    def test(named: Named) -> bool:
-        if named[0] is None:
-            return False
-        names = {name for full in (named[0].familiar(), str(named[0])) for name in (full, full.rpartition(":")[0])}
-        return any(_fits(name, pattern) for name in names)
-
-    return test
-
-
-def _fits(name: str, pattern: str) -> bool:
-    parts, wanted = name.split("/"), pattern.split("/")
-    return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))

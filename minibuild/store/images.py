@@ -45,6 +45,7 @@ class Images:
         self._scratch = scratch
         self._blobs = blobs
         self._lock = lock
+        self._read: dict[Digest, Image] = {}
 
     def make(self) -> None:
         """Makes an index.json, if there is none."""
@@ -60,8 +61,13 @@ class Images:
         return read_index(raw, str(self._path), "move it away: names are lost then, blobs and cache are not")
 
     def load(self, digest: Digest) -> Image:
-        """The image of a manifest's digest; raises ImageError where one of its documents isn't there."""
-        return Image.parse(*self._documents(digest))
+        """The image of a manifest's digest, which is read once; raises ImageError where one of its documents isn't
+        there.
+        """
+        image = self._read.get(digest)
+        if image is None or digest not in self._blobs or image.id not in self._blobs:
+            image = self._read[digest] = Image.parse(*self._documents(digest))
+        return image
 
     def load_any(self, digest: Digest) -> AnyImage:
         """As ``load``, or the index of that digest with those of its images that are here; ImageError where none is."""

@@ -47,9 +47,9 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
 def add(shell: Shell) -> Callable[..., Image]:
     """Puts an image into the store: two layers, one line in its history without a layer, and these names and labels."""
 
-    def put(*names: str, **labels: str) -> Image:
+    def put(*names: str, created: str = CREATED, **labels: str) -> Image:
         with Store.at(shell.root) as store:
-            image = _image(store, labels)
+            image = _image(store, labels, created)
             store.put_image(image)
             for name in names:
                 store.images.tag(Reference.parse(name), image)
@@ -60,7 +60,7 @@ def add(shell: Shell) -> Callable[..., Image]:
     return put
 
 
-def _image(store: Store, labels: dict[str, str]) -> Image:
+def _image(store: Store, labels: dict[str, str], created: str) -> Image:
     config = ContainerConfig(
         user="app",
         environment=(("PATH", "/bin"),),
@@ -73,5 +73,5 @@ def _image(store: Store, labels: dict[str, str]) -> Image:
     for number in (1, 2):
         content = bytes(1024 * number)
         layer = Layer.of_tar(store.blobs.add(content), len(content))
-        image = image.append(layer, config, History(CREATED, f"RUN {'step ' * 12}{number}", "made by hand"))
-    return image.append(None, config, History(CREATED, 'CMD ["serve" "-x"]', "made by hand"))
+        image = image.append(layer, config, History(created, f"RUN {'step ' * 12}{number}", "made by hand"))
+    return image.append(None, config, History(created, 'CMD ["serve" "-x"]', "made by hand"))

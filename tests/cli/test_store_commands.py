@@ -61,6 +61,22 @@ def test_filters_let_through_what_dockers_do(shell: Shell, add: Add, words: list
     assert sorted(shell("images", "--format", "{{.Repository}}", *words).out.split()) == sorted(names)
 
 
+@pytest.mark.parametrize(
+    ("word", "names"),
+    [("before=middle", ["old"]), ("since=middle", ["new"]), ("before=old", []), ("since=old", ["new", "middle"])],
+)
+def test_images_are_told_by_when_another_was_made(shell: Shell, add: Add, word: str, names: list[str]) -> None:
+    for year, name in (("2021", "old"), ("2022", "middle"), ("2023", "new")):
+        add(name, created=f"{year}-01-02T03:04:05.5+01:00", year=year)
+    assert shell("images", "--filter", word, "--format", "{{.Repository}}").out.split() == names
+
+
+def test_images_made_before_one_that_is_missing_are_an_error(shell: Shell, add: Add) -> None:
+    add("web:1")
+    done = shell("images", "-f", "since=web:2")
+    assert done == Done(7, "", "error: no image 'web:2' in the store\nhint: did you mean web:1?\n")
+
+
 @pytest.mark.parametrize("word", ["lable=x", "label", "dangling=perhaps"])
 def test_a_filter_that_is_none_is_refused(shell: Shell, word: str) -> None:
     done = shell("images", "--filter", word)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,24 @@ def built(builder: Minibuild, project: Project) -> Minibuild:
     """minibuild after it built ``demo:1``."""
     builder.succeed("build", "-t", "demo:1", project({"Dockerfile": DOCKERFILE}))
     return builder
+
+
+@pytest.fixture
+def two_images(minibuild: Minibuild, project: Project, dockerd: Dockerd) -> Iterator[Minibuild]:
+    """minibuild after it built ``first:1`` and, years later, ``second:2``, into a daemon with nothing else."""
+    known = dockerd.run("images", "-aq").stdout.split()
+    assert not known or dockerd.run("rmi", "-f", *known)
+    for order, name in ((1, "first:1"), (2, "second:2")):
+        place = project(
+            {
+                "Dockerfile": f'FROM scratch\nLABEL order={order}\nCOPY file /a/long/way/to/a/file\nCMD ["run"]\n',
+                "file": name,
+            }
+        )
+        built = minibuild.with_variables(SOURCE_DATE_EPOCH=f"{order}00000000", DOCKER_HOST=dockerd.host)
+        built.succeed("build", "-t", name, "--load", place)
+    yield minibuild
+    dockerd.run("rmi", "-f", "first:1", "second:2")
 
 
 def test_run_starts_what_the_image_says(built: Minibuild) -> None:
@@ -93,6 +112,30 @@ def test_inspect_formats_as_docker_does(built: Minibuild, dockerd: Dockerd, tmp_
     dockerd.run("load", "-i", str(tmp_path / "demo.tar"))
     theirs = dockerd.run("image", "inspect", "--format", template, "demo:1").stdout
     assert built.succeed("inspect", "--format", template, "demo:1") == theirs
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["images", "--format", "{{.Repository}}|{{.Tag}}|{{.ID}}|{{.CreatedAt}}"],
+        ["images", "--no-trunc", "--quiet"],
+        ["images", "--format", "table {{.Tag}}\t{{.ID}}", "second"],
+        *(
+            ["images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", word]
+            for word in (
+                *("before=second:2", "since=first:1", "before=first:1", "since=second:2"),
+                *("label=order", "label=order=2", "label=none", "reference=*:1", "reference=fir*", "dangling=true"),
+            )
+        ),
+        ["history", "--no-trunc", "--format", "{{.ID}}|{{.CreatedBy}}|{{.Comment}}", "second:2"],
+        ["history", "--format", "{{.CreatedBy}}", "second:2"],
+        ["history", "-q", "second:2"],
+        ["history", "--human=false", "--format", "{{.CreatedSince}}", "second:2"],
+    ],
+    ids=" ".join,
+)
+def test_images_are_listed_as_docker_lists_them(two_images: Minibuild, dockerd: Dockerd, words: list[str]) -> None:
+    assert two_images.succeed(*words) == dockerd.run(*words).stdout
 
 
 def test_history_names_the_instructions(built: Minibuild) -> None:

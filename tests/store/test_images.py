@@ -30,6 +30,14 @@ def test_an_image_is_found_by_each_of_its_names(store: Store) -> None:
     assert store.images.list() == ((ONE, image), (TWO, image))
 
 
+def test_an_image_is_read_once_while_its_documents_are_there(store: Store) -> None:
+    image = stored_image(store, "a")
+    assert store.images.load(image.digest) is store.images.load(image.digest)
+    store.blobs.remove(image.id)
+    with pytest.raises(ImageError):
+        store.images.load(image.digest)
+
+
 def test_an_unknown_name_finds_nothing(store: Store) -> None:
     store.images.tag(ONE, stored_image(store, "a"))
     assert store.images.find(ONE.with_tag("2")) is None
