@@ -25,6 +25,7 @@ from minibuild.build.planning import arrived_caches, planned
 from minibuild.build.platforms import check_platforms
 from minibuild.build.request import BuildRequest, BuildResult, Target
 from minibuild.build.rootfs import RootFilesystems, chained
+from minibuild.build.rewriting import base_of, check_epoch, rewritten
 from minibuild.build.scheduler import Scheduler
 from minibuild.build.several import each_of, joined, platform_title
 from minibuild.build.stage import StageBuild, StageResult
@@ -189,6 +190,9 @@ class Engine:
         config = image.config
         if self.plan.labels:
             labels = MappingProxyType({**config.config.labels, **self.plan.labels})
+        if self.request.rewrites_times:
+            base = len(base_of(self.plan, index).layers)
+            image = rewritten(image, base, check_epoch(self.request.source_date_epoch), self.store)
             config = replace(config, config=replace(config.config, labels=labels))
         if self.request.platform != Platform.of_this_machine():
             # Whatever its FROM is for: that is how images of data alone are made on one platform for all.

@@ -14,6 +14,7 @@ from minibuild.build.inputs import Access, Inputs
 from minibuild.build.journal import Journal
 from minibuild.build.named import open_contexts
 from minibuild.build.request import BuildRequest
+from minibuild.build.rewriting import check_epoch
 from minibuild.build.several import each_of
 from minibuild.build.window import window_on
 from minibuild.checks import check, refuse_if_strict
@@ -58,6 +59,8 @@ def planned(
     dockerfile = read(inputs.source)
     fetcher = Fetcher(store, request.environment, cancellation, journal, access.credentials, dates_by_commit=True)
     request = dated(request, dockerfile, inputs.context, Sources(fetcher, access))
+    if request.rewrites_times:
+        check_epoch(request.source_date_epoch)
     arguments = request.build_arguments
     window = window_on(inputs.context.ignore)
     found = check(dockerfile, plan(dockerfile, bases.lookup, request.options()), window, arguments)

@@ -35,6 +35,7 @@ class BuildRequest:
     ``caches`` are those that it takes from, and what it is to collect for others. ``platforms``, unless it is empty,
     are built for one after the other, and the results are indices; ``platform`` is then the one at hand.
     """
+    ``rewrites_times``: nothing in the results' new layers is to be younger than ``source_date_epoch``.
 
     context: str
     dockerfile: str = ""
@@ -61,6 +62,7 @@ class BuildRequest:
     platforms: tuple[Platform, ...] = ()
 
     def tags_of(self, index: int, name: str, *, is_last: bool) -> tuple[Reference, ...]:
+    rewrites_times: bool = False
         """The tags of a target: a stage's number and its name, which may be ""."""
         own = [tag for word, tag in self.stage_tags if word.lower() in (name, str(index))]
         return (*(self.tags if is_last else ()), *own)

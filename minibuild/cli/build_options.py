@@ -74,6 +74,14 @@ def add_input(parser: Parser, environment: Mapping[str, str]) -> None:
         help="value of an ARG; a bare KEY takes the environment's; repeatable",
     )
     add(
+        "--source-date-epoch",
+        type=_epoch,
+        default={},
+        metavar="WHEN",
+        help="when what the build dates was made: seconds since 1970, context (its newest file, or a repository's "
+        "commit), or a stage that ADDs one thing (default: SOURCE_DATE_EPOCH)",
+    )
+    add(
         "--build-context",
         action=Pairs,
         metavar="NAME=PLACE",
@@ -87,6 +95,11 @@ def add_input(parser: Parser, environment: Mapping[str, str]) -> None:
     add("--label", action=Pairs, missing=_empty, metavar="KEY=VALUE", help="label of the result; repeatable")
     words = "what its manifest says besides, or with a type its index, or the list that names it; repeatable"
     add("--annotation", action="append", default=[], metavar="[TYPE[PLATFORM]:]KEY=VALUE", help=words)
+
+
+def _epoch(word: str) -> dict[str, str]:
+    """The build argument that it is."""
+    return {"SOURCE_DATE_EPOCH": word}
 
 
 def _empty(_key: str) -> str:

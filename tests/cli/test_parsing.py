@@ -106,6 +106,12 @@ ENVIRONMENTS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str], str, object
         "mirrors",
         ("a.io=http://1", "b.io=http://2", "c.io=http://3"),
     ),
+    "the epoch has an option": (
+        ("--source-date-epoch", "context", "--build-arg", "SOURCE_DATE_EPOCH=8"),
+        {"SOURCE_DATE_EPOCH": "7"},
+        "build_arguments",
+        {"SOURCE_DATE_EPOCH": "context"},
+    ),
     "the epoch is an argument": ((), {"SOURCE_DATE_EPOCH": "7"}, "build_arguments", {"SOURCE_DATE_EPOCH": "7"}),
     "an argument beats the environment's epoch": (
         ("--build-arg", "SOURCE_DATE_EPOCH=8"),
