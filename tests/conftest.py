@@ -11,6 +11,7 @@ import pytest
 
 from tests import bases, daemons
 from tests.command import Minibuild
+from tests.filesystems import loop_mounted
 from tests.machine import require
 
 
@@ -19,6 +20,13 @@ def shared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory that all workers of this run see."""
     base = tmp_path_factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def btrfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A directory on btrfs."""
+    with loop_mounted("btrfs", tmp_path_factory.mktemp("filesystem")) as place:
+        yield place
 
 
 @pytest.fixture(scope="session")

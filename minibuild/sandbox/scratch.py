@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -42,56 +42,6 @@ def _is_ours(place: str) -> bool:
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
 
 
-@contextmanager
-def scratch_directory(base: Path) -> Iterator[Path]:
-    """A fresh directory in ``base``, removed at the end unless it was moved away. A lock that dies with us tells
-    ``sweep`` that it is in use.
-    """
-    with _locked(base):
-        path = base / f"{os.getpid()}-{os.urandom(6).hex()}"
-        path.mkdir(mode=0o700)
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    try:
-        yield path
-    finally:
-        try:
-            if path.exists():
-                remove_tree(path)
-        finally:
-            os.close(descriptor)
-
-
-def sweep(base: Path) -> None:
-    """Removes what processes that are no more have left in ``base``."""
-    dead: list[tuple[Path, int]] = []
-    with _locked(base):
-        for name in os.listdir(base):
-            with suppress(OSError):
-                descriptor = os.open(base / name, os.O_RDONLY | os.O_DIRECTORY)
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    os.close(descriptor)
-                else:
-                    dead.append((base / name, descriptor))
-    for path, descriptor in dead:
-        with suppress(OSError):
-            remove_tree(path)
-        os.close(descriptor)
-
-
-@contextmanager
-def _locked(base: Path) -> Iterator[None]:
-    base.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(base / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def remove_tree(path: Path) -> None:
     """Removes a directory with all in it, following no link; files may vanish meanwhile, as an ending agent's socket.
 
@@ -125,3 +75,53 @@ def _opened_up(directory: str) -> str:
     if os.geteuid() != 0:
         os.chmod(directory, 0o700)
     return directory
+
+
+@contextmanager
+def scratch_directory(base: Path, remove: Callable[[Path], None] = remove_tree) -> Iterator[Path]:
+    """A fresh directory in ``base``, removed at the end unless it was moved away. A lock that dies with us tells
+    ``sweep`` that it is in use.
+    """
+    with _locked(base):
+        path = base / f"{os.getpid()}-{os.urandom(6).hex()}"
+        path.mkdir(mode=0o700)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield path
+    finally:
+        try:
+            if path.exists():
+                remove(path)
+        finally:
+            os.close(descriptor)
+
+
+def sweep(base: Path, remove: Callable[[Path], None] = remove_tree) -> None:
+    """Removes what processes that are no more have left in ``base``."""
+    dead: list[tuple[Path, int]] = []
+    with _locked(base):
+        for name in os.listdir(base):
+            with suppress(OSError):
+                descriptor = os.open(base / name, os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    os.close(descriptor)
+                else:
+                    dead.append((base / name, descriptor))
+    for path, descriptor in dead:
+        with suppress(OSError):
+            remove(path)
+        os.close(descriptor)
+
+
+@contextmanager
+def _locked(base: Path) -> Iterator[None]:
+    base.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(base / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

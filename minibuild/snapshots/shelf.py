@@ -8,12 +8,12 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from minibuild.sandbox.scratch import scratch_directory, sweep
+from minibuild.sandbox.scratch import remove_tree, scratch_directory, sweep
 
 _CHAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:-]*")
 
@@ -23,12 +23,14 @@ class Shelf:
     """Chains by name, on disk. Several processes may use one."""
 
     root: Path
+    discard: Callable[[Path], None] = remove_tree
+    """Removes a directory of work in progress, in which there may be a chain called ``removed``."""
 
     @classmethod
-    def open(cls, root: Path) -> Shelf:
+    def open(cls, root: Path, discard: Callable[[Path], None] = remove_tree) -> Shelf:
         """The shelf in a directory; sweeps what killed builds have left there."""
-        sweep(root / ".new")
-        return cls(root)
+        sweep(root / ".new", discard)
+        return cls(root, discard)
 
     def __contains__(self, chain: str) -> bool:
         return self.directory(chain).is_dir()
@@ -55,7 +57,7 @@ class Shelf:
 
     def new(self) -> AbstractContextManager[Path]:
         """A directory for a chain in the making, thrown away unless it is published."""
-        return scratch_directory(self.root / ".new")
+        return scratch_directory(self.root / ".new", self.discard)
 
     def publish(self, made: Path, chain: str, parent: str | None) -> None:
         """Gives what was made its name. Where somebody else was first, theirs stays."""

@@ -10,10 +10,11 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
 
 import pytest
 
@@ -39,8 +40,16 @@ def opened(name: str, directory: Path) -> Snapshotter:
 
 
 @pytest.fixture(params=list(TABLE))
-def snapshotter(request: pytest.FixtureRequest, tmp_path: Path) -> Snapshotter:
-    return opened(request.param, tmp_path / "trees")
+def trees(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Where a snapshotter keeps its trees; the directory is called what the snapshotter is."""
+    place = request.getfixturevalue("btrfs") / uuid4().hex if request.param == "btrfs" else tmp_path / "trees"
+    assert isinstance(place, Path)
+    return place / request.param
+
+
+@pytest.fixture
+def snapshotter(trees: Path) -> Snapshotter:
+    return opened(trees.name, trees)
 
 
 def write(root: Path, files: dict[str, str]) -> None:
@@ -237,10 +246,10 @@ def order(text: str) -> list[str]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @isolated
-def test_every_snapshotter_gives_the_same_layer(tmp_path: Path, case: Case) -> None:
+def test_every_snapshotter_gives_the_same_layer(btrfs: Path, case: Case) -> None:
     digests = set()
     for name in TABLE:
-        snapshotter = opened(name, tmp_path / name)
+        snapshotter = opened(name, btrfs / uuid4().hex / name)
         committed(snapshotter, "base", None, base)
         changes = committed(snapshotter, "changed", "base", case.change)
         timeless = [(entry._replace(mtime=0), opener) for entry, opener in changes]
@@ -322,13 +331,13 @@ def test_forty_workspaces_stand_on_one_another(snapshotter: Snapshotter) -> None
 
 
 @isolated
-def test_a_workspace_that_is_not_committed_leaves_nothing(snapshotter: Snapshotter, tmp_path: Path) -> None:
-    before = sorted((tmp_path / "trees").rglob("*"))
+def test_a_workspace_that_is_not_committed_leaves_nothing(snapshotter: Snapshotter, trees: Path) -> None:
+    before = sorted(trees.rglob("*"))
     with pytest.raises(RuntimeError), snapshotter.workspace(None) as workspace:
         write(workspace.root, {"f": "f"})
         raise RuntimeError
 
-    assert sorted((tmp_path / "trees").rglob("*")) == before
+    assert sorted(trees.rglob("*")) == before
 
 
 @isolated
@@ -494,16 +503,16 @@ else:
 """
 
 
-def driver(snapshotter: Snapshotter, tmp_path: Path, action: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", DRIVER, snapshotter.name, str(tmp_path / "trees"), str(tmp_path / "tar"), action]
+def driver(trees: Path, tmp_path: Path, action: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", DRIVER, trees.name, str(trees), str(tmp_path / "tar"), action]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 @isolated
-def test_processes_may_import_one_layer_at_the_same_time(snapshotter: Snapshotter, tmp_path: Path) -> None:
+def test_processes_may_import_one_layer_at_the_same_time(snapshotter: Snapshotter, trees: Path, tmp_path: Path) -> None:
     entries = [Entry(f"f{number}", Kind.FILE) for number in range(300)]
     (tmp_path / "tar").write_bytes(tar_of(*entries).getvalue())
-    drivers = [driver(snapshotter, tmp_path, "import") for _ in range(3)]
+    drivers = [driver(trees, tmp_path, "import") for _ in range(3)]
 
     statuses = [(process.communicate("go\n")[0], process.returncode) for process in drivers]
 
@@ -513,14 +522,14 @@ def test_processes_may_import_one_layer_at_the_same_time(snapshotter: Snapshotte
 
 
 @pytest.fixture
-def killed(snapshotter: Snapshotter, tmp_path: Path) -> Iterator[Path]:
+def killed(snapshotter: Snapshotter, trees: Path, tmp_path: Path) -> Path:  # noqa: ARG001
     """A directory in which a process was killed in the middle of a workspace."""
-    process = driver(snapshotter, tmp_path, "workspace")
+    process = driver(trees, tmp_path, "workspace")
     assert process.stdout
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    yield tmp_path / "trees"
+    return trees
 
 
 @isolated
@@ -534,10 +543,10 @@ def test_a_killed_build_leaves_no_mount_and_its_tree_is_swept(snapshotter: Snaps
 
 
 @isolated
-def test_a_sweep_spares_what_is_being_made(snapshotter: Snapshotter, tmp_path: Path) -> None:
+def test_a_sweep_spares_what_is_being_made(snapshotter: Snapshotter, trees: Path) -> None:
     with snapshotter.workspace(None) as workspace:
         write(workspace.root, {"f": "f"})
-        TABLE[snapshotter.name].open(tmp_path / "trees")
+        TABLE[snapshotter.name].open(trees)
         workspace.commit("one")
 
     with snapshotter.view("one") as root:

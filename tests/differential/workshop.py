@@ -71,10 +71,10 @@ class Workshop:
         assert dockers is not None, f"{case.name} isn't for Docker"
         return ours, dockers
 
-    def ours_with(self, case: Case, *options: str) -> Build:
-        """A case built by minibuild once more, with options and in a store of their own."""
+    def ours_with(self, case: Case, *options: str, place: Path | None = None) -> Build:
+        """A case built by minibuild once more, with options and in a store of their own, which may be elsewhere."""
         self.ours(case)
-        return self._by_minibuild(case, *options)
+        return self._by_minibuild(case, *options, place=place)
 
     def close(self) -> None:
         """Builds no more."""
@@ -87,9 +87,9 @@ class Workshop:
     def _words(self, case: Case) -> list[str]:
         return ["-t", case.tag, *case.words({**self.places, "context": str(self.place / case.name)})]
 
-    def _by_minibuild(self, case: Case, *options: str) -> Build:
+    def _by_minibuild(self, case: Case, *options: str, place: Path | None = None) -> Build:
         archive = self.place / f"{case.name}.ours.tar"
-        minibuild = replace(self.minibuild, root=self.place / "-".join(["store", *options]))
+        minibuild = replace(self.minibuild, root=(place or self.place) / "-".join(["store", *options]))
         words = [*self._words(case), "-o", f"type=docker,dest={archive}", *options]
         done = minibuild("build", *words, self.place / case.name, timeout=120)
         return Build(done, None if done.returncode else self._read(archive))

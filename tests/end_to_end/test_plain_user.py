@@ -20,6 +20,7 @@ from tests.command import Minibuild
 from tests.end_to_end.conftest import Project
 from tests.end_to_end.test_mount_matrix import copy_program
 from tests.end_to_end.test_stopping import PATIENCE_S, dockerfile, marker, nothing_is_left, started
+from tests.filesystems import loop_mounted
 from tests.machine import require
 
 pytestmark = pytest.mark.e2e
@@ -72,6 +73,20 @@ def test_the_image_is_the_same_as_roots_by_every_runtime(
         said = [line.split(" ", 2)[-1] for line in done.stderr.splitlines()]
         assert {"70", "71", "70:9 644 /srv/copied", "65000:65000 4755 /srv/deep/x", "70:71 644 mine"} <= set(said)
     assert layers_of(plain, "owners") == layers_of(builder, "owners")
+
+
+@pytest.mark.parametrize("options", ["loop", "loop,user_subvol_rm_allowed"])
+def test_the_image_is_the_same_by_subvolumes(
+    builder: Minibuild, plain: Minibuild, account: PlainUser, files: Path, tmp_path: Path, options: str
+) -> None:
+    words = ("build", "-t", "owners", "--no-cache", files)
+    with loop_mounted("btrfs", tmp_path, options=options) as place:
+        there = plain.at(account.own_directory(place / "store"))
+        for anybody in (builder, there, there):
+            snapshotter = "btrfs" if anybody is there else "overlay"
+            anybody.with_variables(SOURCE_DATE_EPOCH="0").succeed(*words, "--snapshotter", snapshotter)
+        assert layers_of(there, "owners") == layers_of(builder, "owners")
+        assert os.listdir(next(place.glob("store/snapshots/*/.new"))) == [".lock"]
 
 
 ODD = """\

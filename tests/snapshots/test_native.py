@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,8 @@ import pytest
 from minibuild.sandbox import mounts
 from minibuild.snapshots.native import NativeSnapshotter
 from tests.contracts.test_snapshotter import committed, contents, opened, write
+from tests.filesystems import loop_mounted
 from tests.isolation import isolated
-from tests.machine import require
 
 MIB = 1 << 20
 
@@ -65,26 +64,17 @@ def test_layers_of_one_chain_share_their_files_on_disk(native: NativeSnapshotter
     assert (native.shelf.files("two") / "f").samefile(native.shelf.files("one") / "f")
 
 
-@pytest.mark.parametrize(("kind", "options"), [("xfs", ["-m", "reflink=1"]), ("btrfs", [])])
+@pytest.mark.parametrize(("kind", "words"), [("xfs", ["-m", "reflink=1"]), ("btrfs", [])])
 @isolated
-def test_copies_share_blocks_where_the_filesystem_can(tmp_path: Path, kind: str, options: list[str]) -> None:
-    require(f"mkfs.{kind}", root=True)
-    image, place = tmp_path / "image", tmp_path / "place"
-    with image.open("wb") as file:
-        file.truncate(400 * MIB)
-    subprocess.run([f"mkfs.{kind}", "-q", *options, image], check=True)
-    place.mkdir()
+def test_copies_share_blocks_where_the_filesystem_can(tmp_path: Path, kind: str, words: list[str]) -> None:
     mounts.private_mounts()
-    mounted = subprocess.run(["mount", "-o", "loop", image, place], capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"no loop device: {mounted.stderr}")
-    native = opened("native", place / "trees")
-    committed(native, "one", None, lambda root: (root / "big").write_bytes(os.urandom(MIB) * 64) and None)
-    os.sync()
-    before = os.statvfs(place)
+    with loop_mounted(kind, tmp_path, *words) as place:
+        native = opened("native", place / "trees")
+        committed(native, "one", None, lambda root: (root / "big").write_bytes(os.urandom(MIB) * 64) and None)
+        os.sync()
+        before = os.statvfs(place)
 
-    committed(native, "two", "one", lambda root: write(root, {"f": ""}))
+        committed(native, "two", "one", lambda root: write(root, {"f": ""}))
 
-    os.sync()
-    assert (before.f_bfree - os.statvfs(place).f_bfree) * before.f_bsize < 8 * MIB
-    mounts.unmount(place)
+        os.sync()
+        assert (before.f_bfree - os.statvfs(place).f_bfree) * before.f_bsize < 8 * MIB

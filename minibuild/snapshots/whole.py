@@ -1,0 +1,190 @@
+"""Trees as whole directories: a chain's ``fs`` has all its files. How one comes from another is the snapshotter's."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self, TypeAlias
+
+from minibuild.layers.entry import Change
+from minibuild.sandbox.mounts import bind, mounted, private_mounts, unmount
+from minibuild.sandbox.scratch import remove_tree
+from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY
+from minibuild.snapshots.difference import Found, Item, attributes, changes_of, differs, root_differs, selected, walk
+from minibuild.snapshots.shelf import Shelf
+
+if TYPE_CHECKING:
+    from minibuild.layers.index import Index
+
+
+class Directory(NamedTuple):
+    """A directory's path in its tree, the path by which we reach it, and by which we reach what it was before, if a
+    directory was there (and never by way of a link).
+    """
+
+    path: str
+    outside: str
+    before: str | None
+
+    def item(self, name: str, status: os.stat_result, *, is_same: bool = False) -> Item[Directory]:
+        """Something in it, compared with what has the name before; ``is_same``: it is known to be that, unchanged."""
+        path, outside = self.path_of(name), f"{self.outside}/{name}"
+        found = Found(path, outside, status)
+        before = f"{self.before}/{name}" if self.before else None
+        earlier = _status(before) if before and not is_same else status
+        changed = earlier is None or before is None or (not is_same and differs(before, found))
+        if not stat.S_ISDIR(status.st_mode):
+            return Item(found, changed)
+        was_directory = earlier is not None and stat.S_ISDIR(earlier.st_mode)
+        return Item(found, changed, Directory(path, outside, before if was_directory else None))
+
+    def vanished(self, name: str) -> Item[Directory]:
+        """Something that was in it before."""
+        return Item(Found(self.path_of(name), "", None), differs=True)
+
+    def path_of(self, name: str) -> str:
+        """The path in the tree of something in it."""
+        return f"{self.path}/{name}".lstrip("/")
+
+
+Listing: TypeAlias = Callable[[Directory], list[Item[Directory]]]
+"""What is in a directory, or was before, in the order of names; what is known to be as it was may be left out, if
+nothing below it differs either.
+"""
+
+Comparison: TypeAlias = Callable[[str], Listing]
+"""What was known of a tree when it was fresh; given its path later, it lists what may have changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class WholeTrees:
+    """What snapshotters have in common that keep whole trees."""
+
+    shelf: Shelf
+
+    @classmethod
+    def open(cls, root: Path) -> Self:
+        """The snapshotter of a directory, made if need be; sweeps what killed builds have left there."""
+        trees = cls(Shelf.open(root, cls.remove))
+        trees.make(root / ".empty")
+        return trees
+
+    @staticmethod
+    def remove(directory: Path) -> None:
+        """Throws away a directory of the shelf, whole or half made."""
+        remove_tree(directory)
+
+    def make(self, files: Path) -> None:
+        """Makes the empty tree, unless it is there."""
+        files.mkdir(mode=0o755, exist_ok=True)
+
+    def derive(self, before: Path, files: Path) -> None:
+        """Makes a tree of what another one has, in which files may be replaced, but not be written to."""
+        raise NotImplementedError
+
+    def copy(self, before: Path, files: Path) -> Comparison:
+        """Makes a tree of what another one has, to be written to."""
+        raise NotImplementedError
+
+    def __contains__(self, chain: str) -> bool:
+        return chain in self.shelf
+
+    def import_layer(self, chain: str, parent: str | None, layer: BinaryIO) -> Index | None:
+        """Unpacks a layer over a tree that begins as its parent's; None when the chain is there already."""
+        from minibuild.layers.unpack import WhiteoutStyle, unpack
+
+        if chain in self:
+            return None
+        with self.shelf.new() as made:
+            self.derive(self._files(parent), made / "fs")
+            index = unpack(layer, made / "fs", WhiteoutStyle.APPLY)
+            self.shelf.publish(made, chain, parent)
+        return index
+
+    @contextmanager
+    def view(self, chain: str | None) -> Iterator[Path]:
+        """The tree, bound read-only where the calling thread alone sees it."""
+        private_mounts()
+        with self.shelf.new() as directory:
+            bind(self._files(chain), directory, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV)
+            with mounted(directory):
+                yield directory
+
+    @contextmanager
+    def workspace(self, parent: str | None) -> Iterator[WholeWorkspace]:
+        """A copy of a tree, to be written to."""
+        private_mounts()
+        before = self._files(parent)
+        with self.shelf.new() as made:
+            files, root = made / "fs", made / "root"
+            root.mkdir()
+            comparison = self.copy(before, files)
+            bind(files, root, MOUNT_ATTR_NODEV)
+            workspace = WholeWorkspace(self.shelf, made, parent, before, comparison, root)
+            try:
+                yield workspace
+            finally:
+                workspace.unmount()
+
+    def retain(self, chains: Iterable[str]) -> None:
+        """Forgets all trees but these and those that they stand on."""
+        self.shelf.retain(chains)
+
+    def _files(self, chain: str | None) -> Path:
+        return self.shelf.root / ".empty" if chain is None else self.shelf.files(chain)
+
+
+@dataclass(slots=True)
+class WholeWorkspace:
+    """A copy of a tree, mounted without devices."""
+
+    shelf: Shelf
+    made: Path
+    parent: str | None
+    before: Path
+    comparison: Comparison
+    root: Path
+    _is_mounted: bool = True
+
+    def commit(self, chain: str) -> WholeCommitted:
+        """Gives the tree its name."""
+        self.unmount()
+        self.root.rmdir()
+        self.shelf.publish(self.made, chain, self.parent)
+        return WholeCommitted(self.before, self.shelf.files(chain), self.comparison)
+
+    def unmount(self) -> None:
+        """Takes the mount away; once is enough."""
+        if self._is_mounted:
+            self._is_mounted = False
+            unmount(self.root)
+
+
+@dataclass(frozen=True, slots=True)
+class WholeCommitted:
+    """A tree, the one that it began as, and what was known of it then."""
+
+    before: Path
+    after: Path
+    comparison: Comparison
+
+    def changes(self) -> Iterator[Change]:
+        """The difference; of unchanged files at most their status is looked at."""
+        before, after = os.fspath(self.before), os.fspath(self.after)
+        candidates = [(Found("", after, os.lstat(after)), root_differs(before, after))]
+        for found, changed in walk(Directory("", after, before), self.comparison(after)):
+            # Of what is unchanged, directories and files with more names may still have to come along.
+            if changed or found.status is None or found.status.st_nlink > 1 or stat.S_ISDIR(found.status.st_mode):
+                candidates.append((found, changed))
+        return changes_of(selected(candidates), attributes)
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except FileNotFoundError:
+        return None
