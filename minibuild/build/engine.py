@@ -13,6 +13,7 @@ from types import MappingProxyType
 from minibuild.build import running
 from minibuild.build.accounts import accounts_in
 from minibuild.build.annotations import MANIFEST, said_of
+from minibuild.build.attesting.attaching import Attaching
 from minibuild.build.committing import ChainedLayer, Committer
 from minibuild.build.inner import NeedsNamespace, Work, perform_as_root
 from minibuild.build.inputs import Access, open_inputs
@@ -24,8 +25,8 @@ from minibuild.build.origins import Origins
 from minibuild.build.planning import arrived_caches, planned
 from minibuild.build.platforms import check_platforms
 from minibuild.build.request import BuildRequest, BuildResult, Target
-from minibuild.build.rootfs import RootFilesystems, chained
 from minibuild.build.rewriting import base_of, check_epoch, rewritten
+from minibuild.build.rootfs import RootFilesystems, chained
 from minibuild.build.scheduler import Scheduler
 from minibuild.build.several import each_of, joined, platform_title
 from minibuild.build.stage import StageBuild, StageResult
@@ -63,6 +64,7 @@ def build(request: BuildRequest, store: Store, progress: Progress, cancellation:
 
 
 def _build(request: BuildRequest, store: Store, journal: Journal, cancellation: Cancellation) -> BuildResult:
+    attaching = Attaching(store, journal)
     arrived = arrived_caches(request, store, journal, cancellation)
     access = replace(Access.of(request), scratch=store.scratch, journal=journal, cancellation=cancellation)
     with open_inputs(request.context, request.dockerfile, access) as inputs:
@@ -71,6 +73,7 @@ def _build(request: BuildRequest, store: Store, journal: Journal, cancellation: 
             for work in works:
                 check_platforms(work.plan)
             results = [perform_as_root(perform, work, store, journal, cancellation) for work in works]
+            results = [attaching.attached(work, result) for work, result in zip(works, results, strict=True)]
         return joined(request, results, store)
 
 
@@ -187,12 +190,12 @@ class Engine:
 
     def _finished(self, index: int, image: Image) -> Target:
         """A target under its names, with the labels that results get, and for the platform asked for."""
-        config = image.config
-        if self.plan.labels:
-            labels = MappingProxyType({**config.config.labels, **self.plan.labels})
         if self.request.rewrites_times:
             base = len(base_of(self.plan, index).layers)
             image = rewritten(image, base, check_epoch(self.request.source_date_epoch), self.store)
+        config = image.config
+        if self.plan.labels:
+            labels = MappingProxyType({**config.config.labels, **self.plan.labels})
             config = replace(config, config=replace(config.config, labels=labels))
         if self.request.platform != Platform.of_this_machine():
             # Whatever its FROM is for: that is how images of data alone are made on one platform for all.

@@ -135,7 +135,7 @@ class Fetcher:
     def _file(self, source: SourceUrl) -> tuple[FileTree, str]:
         from minibuild.build.remote.http import Validators, Web, name_in, shown
 
-        place = self.store.root / "downloads" / f"{Digest.of(source.url.encode('utf-8', 'surrogateescape')).hex}.json"
+        place = _place_of(self.store, source.url)
         known = _Known.read(place)
         if known is not None and Digest(known.digest) not in self.store.blobs:
             known = None
@@ -184,6 +184,17 @@ class Fetcher:
         place.parent.mkdir(exist_ok=True)
         replace_file(place, json.dumps(document).encode(), self.store.scratch)
         return known
+
+
+def known_digest(store: Store, url: str) -> str:
+    """What a URL held when it was last fetched; "" where it never was."""
+    known = _Known.read(_place_of(store, url))
+    return known.digest if known else ""
+
+
+def _place_of(store: Store, url: str) -> Path:
+    """Where it is remembered what a URL held."""
+    return store.root / "downloads" / f"{Digest.of(url.encode('utf-8', 'surrogateescape')).hex}.json"
 
 
 def pinned(effect: CopyFiles) -> list[list[object]] | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from minibuild.build.annotations import Annotation
+from minibuild.build.attesting.wishes import Attestations
 from minibuild.build.surroundings import Surroundings
 from minibuild.build.travelling.collecting import Collected
 from minibuild.build.travelling.wishes import Caches
@@ -34,8 +35,9 @@ class BuildRequest:
     seconds, for all times the build itself makes up; None is now. ``surroundings`` are what all RUNs have around them.
     ``caches`` are those that it takes from, and what it is to collect for others. ``platforms``, unless it is empty,
     are built for one after the other, and the results are indices; ``platform`` is then the one at hand.
-    """
     ``rewrites_times``: nothing in the results' new layers is to be younger than ``source_date_epoch``.
+    ``attestations`` are what results are to have beside them.
+    """
 
     context: str
     dockerfile: str = ""
@@ -60,9 +62,10 @@ class BuildRequest:
     leaves_layers: bool = False
     caches: Caches = field(default_factory=Caches)
     platforms: tuple[Platform, ...] = ()
+    rewrites_times: bool = False
+    attestations: Attestations = field(default_factory=Attestations)
 
     def tags_of(self, index: int, name: str, *, is_last: bool) -> tuple[Reference, ...]:
-    rewrites_times: bool = False
         """The tags of a target: a stage's number and its name, which may be ""."""
         own = [tag for word, tag in self.stage_tags if word.lower() in (name, str(index))]
         return (*(self.tags if is_last else ()), *own)

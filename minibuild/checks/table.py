@@ -48,6 +48,7 @@ CHECKS = (
     Check("NearStageName", "an image isn't called nearly like a stage", found_on_the_way, "own"),
     Check("NoMatch", "a wildcard of COPY matches something", found_on_the_way, "own"),
     Check("NotUtf8", "the file is UTF-8", mistakes.other_encodings, "own"),
+    Check("PackagesUnread", "an SBOM has all packages of the image", found_on_the_way, "own"),
     Check("SecretInHistory", "no secret that a build is given stands in the image's history", found_on_the_way, "own"),
     Check("SecretInLayer", "no RUN leaves a secret that it was given in its layer", found_on_the_way, "own"),
     Check("SpecialFileInContext", "what is copied has no sockets, pipes, devices", found_on_the_way, "own"),

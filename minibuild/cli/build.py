@@ -11,11 +11,12 @@ from pathlib import Path
 from minibuild.build.request import BuildRequest, BuildResult, Target
 from minibuild.cli import COMMANDS
 from minibuild.cli.annotations import annotations_of
+from minibuild.cli.attestations import attestations_of
 from minibuild.cli.build_options import build_parser
 from minibuild.cli.caches import caches_of
 from minibuild.cli.display import choose
 from minibuild.cli.options import check_machinery, mirrors_of, platforms_of
-from minibuild.cli.outputs import Output, check_names, check_outputs, check_platforms, parse_output
+from minibuild.cli.outputs import Output, check_attestations, check_names, check_outputs, check_platforms, parse_output
 from minibuild.cli.parser import Parser
 from minibuild.cli.proxies import configured_proxies
 from minibuild.cli.results import check_files, summary, write_files
@@ -45,6 +46,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     request = replace(request, leaves_layers=only_pushes, rewrites_times=rewrites_times)
     check_outputs(outputs, quiet=arguments.quiet, terminal=session.output.isatty())
     check_platforms(outputs, request.platforms)
+    check_attestations(outputs, has_any=bool(request.attestations))
     check_names(outputs, arguments.tag)
     check_files(arguments)
     pushed: dict[int, AnyImage] = {}
@@ -92,6 +94,7 @@ def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
         stage_tags=tuple((stage, tag) for stage, tag in tags if stage),
         no_cache=arguments.no_cache,
         caches=caches_of(arguments),
+        attestations=attestations_of(arguments),
         no_cache_stages=frozenset(_listed(arguments.no_cache_filter)),
         runtime=arguments.runtime,
         snapshotter=arguments.snapshotter,

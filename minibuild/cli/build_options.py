@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
+from minibuild.cli.attestations import add_attestations
 from minibuild.cli.caches import add_caches
 from minibuild.cli.options import add_machinery, add_mirrors, add_platforms, add_progress
-from minibuild.cli.parser import Noted, Pairs, Parser, Refused, RefusedUnless
+from minibuild.cli.parser import Noted, Pairs, Parser, Refused
 from minibuild.cli.surroundings import add_surroundings
 
 _LIMITS = "limit the whole build from outside: systemd-run --scope -p MemoryMax=2G minibuild …"
 
 # Name → what to do instead. Those of the second table take no value.
 REFUSED: Mapping[str, str] = {
-    "--attest": "leave it out",
     "--policy": "leave it out",
     "--cgroup-parent": _LIMITS,
     "--resource": _LIMITS,
@@ -134,6 +134,7 @@ def _add_result(parser: Parser) -> None:
         help="hand the result to the docker daemon (DOCKER_HOST): the same as -o type=docker",
     )
     add("--push", action="store_true", help="put the result into the registries of its names: -o type=registry")
+    add_attestations(add)
     add("-q", "--quiet", action="store_true", help="print the image ID alone, on standard output")
     add("--iidfile", metavar="FILE", help="write the image ID there")
     add("--metadata-file", metavar="FILE", help="write digests and names there, as JSON")
@@ -164,7 +165,3 @@ def _add_docker(parser: Parser) -> None:
         parser.add_argument(name, action=Noted, reason=reason)
     for name, reason in NOTED_SWITCHES.items():
         parser.add_argument(name, action=Noted, nargs=0, reason=reason)
-    for name in ("--sbom", "--provenance"):
-        parser.add_argument(
-            name, action=RefusedUnless, fine=("false",), nargs="?", instead="leave it out, or say =false"
-        )

@@ -135,6 +135,15 @@ def check_platforms(outputs: Sequence[Output], platforms: Sequence[Platform]) ->
         )
 
 
+def check_attestations(outputs: Sequence[Output], *, has_any: bool) -> None:
+    """Raises UsageError for places that have no room for attestations, where there are to be some."""
+    if has_any and any(output.type == "docker" for output in outputs):
+        raise UsageError(
+            "--output type=docker takes the image alone, and --sbom and --provenance have an index made of it",
+            hint="type=registry, type=oci, type=local and type=tar take them along; or leave them out",
+        )
+
+
 def _fields(word: str) -> list[str]:
     import csv
 

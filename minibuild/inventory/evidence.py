@@ -49,11 +49,6 @@ Reader: TypeAlias = Callable[[Evidence], Iterator[Package]]
 """Reads the packages that a file tells of; raises ImageError, or what parsing raises, where it can't be read."""
 
 
-def printable(path: str) -> str:
-    """A path from the root, with what isn't UTF-8 in it replaced."""
-    return "/" + path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
 def paragraphs(lines: Iterable[bytes], names: Collection[str]) -> Iterator[dict[str, str]]:
     """The paragraphs of ``Name: value`` lines, of them the fields of these names; "" for one that isn't there.
 

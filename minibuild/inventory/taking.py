@@ -10,10 +10,11 @@ from typing import BinaryIO, Protocol, TypeAlias
 
 from minibuild.errors import ImageError, IntegrityError, UnavailableError
 from minibuild.inventory import apk, dpkg, gems, go, jars, npm, python, rpm
-from minibuild.inventory.evidence import Evidence, Reader, printable
+from minibuild.inventory.evidence import Evidence, Reader
 from minibuild.inventory.package import Distribution, Inventory, Package, Unread
 from minibuild.layers.entry import Entry, Kind
 from minibuild.layers.index import Index
+from minibuild.layers.names import printable
 from minibuild.layers.tree import Tree
 from minibuild.oci.image import Image, Layer
 
@@ -99,7 +100,7 @@ class _Taking:
         packages = list(self._read(evidence, read, self._unread))
         self._left -= len(packages)
         brought = self._brought(evidence, read, packages) if packages else {}
-        path = printable(evidence.entry.path)
+        path = f"/{printable(evidence.entry.path)}"
         for package in packages:
             known = self._found.get(package.purl, package)
             layer = brought[package.purl]
@@ -122,7 +123,7 @@ class _Taking:
                 raise  # of this machine, not of the file
             except Exception as error:
                 reason = error.message if isinstance(error, ImageError) else f"{type(error).__name__}: {error}"
-                unread.append(Unread(printable(evidence.entry.path), reason))
+                unread.append(Unread(f"/{printable(evidence.entry.path)}", reason))
                 return
             yield package
 

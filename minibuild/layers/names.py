@@ -27,6 +27,11 @@ def encode(name: str) -> bytes:
     return name.encode("utf-8", "surrogateescape")
 
 
+def printable(name: str) -> str:
+    """A name that any document can have: bytes that aren't UTF-8 are replaced."""
+    return encode(name).decode("utf-8", "replace")
+
+
 def clean(name: str) -> str:
     """The path that a member's name says: relative, no ``/`` at its ends, no ``.``, no ``..``; "" for the root.
 

@@ -10,7 +10,7 @@ from minibuild.layers.entry import Entry
 
 
 def content_of(tar: BinaryIO, file: Entry) -> BinaryIO:
-    """The content of a file whose offset is known, out of a seekable tar, seekable itself; closing it closes the tar."""
+    """The content of a file whose offset is known, out of a seekable tar; seekable too. Closing it closes the tar."""
     return cast(BinaryIO, io.BufferedReader(_Slice(tar, file)))
 
 

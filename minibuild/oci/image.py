@@ -203,6 +203,10 @@ class Image(Manifest):
         """The same, where an index may have more than images."""
         return (self,)
 
+    def attached_to(self, _image: Image) -> tuple[()]:
+        """Nothing: only an index has something beside its images."""
+        return ()
+
     @property
     def id(self) -> Digest:
         """The image ID: the digest of the configuration."""

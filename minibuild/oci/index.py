@@ -122,17 +122,25 @@ class ImageIndex:
         chosen = choose(self.manifests, platform)
         return next((image for image in self.images if chosen and image.digest == chosen.digest), None)
 
-    def with_images(self, images: Sequence[Image]) -> ImageIndex:
-        """The same index with other manifests of its images, in its order; all else that it says stays."""
+    def attached_to(self, image: Image) -> tuple[Artifact, ...]:
+        """What is attached to one of its images."""
+        own = {one.digest for one in self.manifests if one.annotations.get(REFERENCE_DIGEST) == image.digest}
+        return tuple(one for one in self.attached if one.digest in own)
+
+    def with_images(self, images: Sequence[Image], attached: Sequence[Artifact] | None = None) -> ImageIndex:
+        """The same index with other manifests of its images, in its order, and unless they are None, of what is
+        attached to them; all else that it says stays.
+        """
         if tuple(images) == self.images:
             return self
+        attached = self.attached if attached is None else attached
         changed: dict[str, dict[str, Any]] = {
             old.digest: {"mediaType": new.media_type, "digest": new.digest, "size": len(new.raw_manifest)}
-            for old, new in zip(self.images, images, strict=True)
+            for old, new in zip(self.packages, (*images, *attached), strict=True)
         }
         entries = [{**_referring(entry, changed), **changed.get(entry["digest"], {})} for entry in self.entries]
         composed = ImageIndex.compose(images, entries, self.annotations)
-        return replace(composed, noted=self.noted, attached=self.attached)
+        return replace(composed, noted=self.noted, attached=tuple(attached))
 
 
 def _referring(entry: dict[str, Any], changed: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

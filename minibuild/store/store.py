@@ -223,9 +223,15 @@ class Store:
     def repacked(self, image: AnyImage, compression: Compression, *, force: bool = False) -> AnyImage:
         """The image with its layers in another form, as ``compressed`` gives them; it is kept."""
         images = [one.with_layers(self.all_compressed(one.layers, compression, force=force)) for one in image.images]
-        repacked = image.with_images(images) if isinstance(image, ImageIndex) else images[0]
+        repacked = self._reindexed(image, images) if isinstance(image, ImageIndex) else images[0]
         self.put_image(repacked)
         return repacked
+
+    def _reindexed(self, index: ImageIndex, images: Sequence[Image]) -> ImageIndex:
+        from minibuild.store.renewing import renewed
+
+        changed = {old.digest: new.digest for old, new in zip(index.images, images, strict=True)}
+        return index.with_images(images, [renewed(one, changed, self.blobs) for one in index.attached])
 
     def homes(self, registry: str) -> Mapping[Digest, Sequence[str]]:
         """The repositories of a registry that are likely to have a blob, by blobs: so the names of images tell, and

@@ -14,10 +14,10 @@ from minibuild.errors import UnavailableError, UsageError
 from minibuild.events import Progress, Transferred
 from minibuild.layers import tar
 from minibuild.layers.entry import Change, Kind
-from minibuild.oci import AnyImage, Image, Reference
+from minibuild.oci import AnyImage, Reference
 from minibuild.store.blobs import disk_explained
 from minibuild.transports.base import LayerContents
-from minibuild.transports.merging import directory_of, merged
+from minibuild.transports.merging import Part, parts_of
 
 _BLOCK = 1 << 20
 _NAMES = {Kind.DIRECTORY: "directory", Kind.SYMLINK: "symbolic link", Kind.HARDLINK: "file"}
@@ -36,33 +36,30 @@ class LocalDirectory:
     def export(self, image: AnyImage, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
         """Writes all that is in the image's tree, each of several platforms in a directory; names have no place."""
         del names
-        if isinstance(image, Image):
-            self._write(image, contents, progress)
-            return
-        for one in image.images:
-            LocalDirectory(self._path / directory_of(one))._write(one, contents, progress)
+        for part in parts_of(image):
+            LocalDirectory(self._path / part.directory)._write(part, contents, progress)
 
-    def _write(self, image: Image, contents: LayerContents, progress: Progress) -> None:
+    def _write(self, part: Part, contents: LayerContents, progress: Progress) -> None:
         if self._path.exists() and not self._path.is_dir():
             raise UsageError(f"{self._path} is a file, wanted a directory")
         with disk_explained(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             if self._path.exists():
-                _check(self._path, image, contents)
-                _unpack(image, contents, progress, self._path)
+                _check(self._path, part, contents)
+                _unpack(part, contents, progress, self._path)
                 return
             draft = self._path.with_name(f".{self._path.name[:200]}.{os.urandom(4).hex()}")
             draft.mkdir()
             try:
-                _unpack(image, contents, progress, draft)
+                _unpack(part, contents, progress, draft)
                 draft.rename(self._path)
             except BaseException:
                 _remove(draft)
                 raise
 
 
-def _check(root: Path, image: Image, contents: LayerContents) -> None:
-    for entry, _ in merged(image, contents):
+def _check(root: Path, part: Part, contents: LayerContents) -> None:
+    for entry, _ in part.changes(contents):
         path = root / entry.path
         try:
             mode = path.lstat().st_mode
@@ -76,10 +73,10 @@ def _check(root: Path, image: Image, contents: LayerContents) -> None:
             )
 
 
-def _unpack(image: Image, contents: LayerContents, progress: Progress, root: Path) -> None:
+def _unpack(part: Part, contents: LayerContents, progress: Progress, root: Path) -> None:
     from minibuild.layers.unpack import WhiteoutStyle, unpack
 
-    changes = merged(image, contents)
+    changes = part.changes(contents)
     stream = io.BufferedReader(_Pieces(_tar(changes if os.geteuid() == 0 else _possible(changes)), progress), _BLOCK)
     unpack(cast(BinaryIO, stream), root, WhiteoutStyle.APPLY)
 

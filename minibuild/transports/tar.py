@@ -8,9 +8,9 @@ from typing import BinaryIO, cast
 
 from minibuild.events import Progress, Transferred
 from minibuild.layers.pack import pack
-from minibuild.oci import AnyImage, Image, Reference
+from minibuild.oci import AnyImage, Reference
 from minibuild.transports.base import LayerContents
-from minibuild.transports.merging import each_in_its_directory, merged
+from minibuild.transports.merging import merged
 from minibuild.transports.outfile import Destination, written
 
 _REPORT = 1 << 20
@@ -27,8 +27,7 @@ class TarFile:
         del names
         with written(self._destination) as sink:
             counted = Counted(sink, progress)
-            changes = merged(image, contents) if isinstance(image, Image) else each_in_its_directory(image, contents)
-            pack(changes, cast(BinaryIO, counted))
+            pack(merged(image, contents), cast(BinaryIO, counted))
             counted.report()
 
 

@@ -60,3 +60,28 @@ def test_a_format_that_there_is_none_of_is_refused_with_those_there_are(app: She
         2,
         "error: --format knows no 'cyclonedx'\nhint: choose from spdx-json, table\n",
     )
+
+
+def test_what_is_attached_is_shown_unless_the_layers_are_to_be_read_anew(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text('{"name": "app", "version": "1.0.0"}')
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY package.json /\n")
+    shell("build", "-q", "--sbom", "-t", "team/app:1", "-t", "app:2", str(tmp_path))
+    attached, fresh = (json.loads(shell("sbom", *words, "app:2").out) for words in ((), ("--fresh",)))
+    assert (attached["name"], fresh["name"]) == ("team/app:1", "app:2")
+    assert attached["packages"][1:] == fresh["packages"][1:]
+
+
+def test_a_build_warns_of_what_its_sbom_lacks(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /var/lib/rpm/Packages\n")
+    done = shell("build", "--progress=plain", "--sbom", str(tmp_path))
+    assert done.status == 0
+    assert "/var/lib/rpm/Packages isn't read for the SBOM: it is a BerkeleyDB" in done.err
+
+
+def test_an_archive_for_docker_has_no_room_for_attestations(shell: Shell, tmp_path: Path) -> None:
+    done = shell("build", "--provenance", "-o", f"type=docker,dest={tmp_path}/a.tar", str(tmp_path))
+    assert (done.status, done.err) == (
+        2,
+        "error: --output type=docker takes the image alone, and --sbom and --provenance have an index made of it\n"
+        "hint: type=registry, type=oci, type=local and type=tar take them along; or leave them out\n",
+    )
