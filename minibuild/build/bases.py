@@ -11,7 +11,7 @@ from minibuild.build.journal import Activity, Journal
 from minibuild.build.named import DOCKER_IMAGE, is_image, name_of
 from minibuild.build.supplying import REGISTRY, bring
 from minibuild.errors import ImageError, MinibuildError, UsageError, blame
-from minibuild.oci import Image, Platform, Reference
+from minibuild.oci import AnyImage, Image, Platform, Reference
 from minibuild.oci.index import runs_on
 from minibuild.runtimes.base import Cancellation
 from minibuild.source import Span
@@ -94,9 +94,20 @@ class Bases:
                 return image
             self.store.promises.add((layer.descriptor for layer in image.layers), f"{REGISTRY}{reference.name}")
             self.store.put_image(image)
+            named = self._with_siblings(image, registry.index(reference))
             for name in (reference, registry.pinned(reference)):
-                self.store.images.tag(name, image)
+                self.store.images.tag(name, named)
             return image
+
+    def _with_siblings(self, image: Image, raw: bytes | None) -> AnyImage:
+        """What the image's name is to stand for: the index that it is one of, where the store has others of that,
+        lest one platform's image takes the name from another's.
+        """
+        index = self.store.images.known_of(raw) if raw else None
+        if index is None or len(index.images) == 1:
+            return image
+        self.store.put_image(index)
+        return index
 
     def _bring(self, image: Image, source: ImageSource, activity: Activity) -> None:
         if not self.brings:

@@ -74,6 +74,13 @@ class Images:
         raw = self._blobs.read_digest(digest)
         if "manifests" not in parse_manifest(raw):
             return self.load(digest)
+        index = self.known_of(raw)
+        if not index.images:
+            raise ImageError(f"no image of the index {digest} is in the store")
+        return index
+
+    def known_of(self, raw: bytes) -> ImageIndex:
+        """The index of these bytes with those of its images that are here."""
         images, attached = [], []
         for manifest in parse_index(raw):
             with suppress(ImageError):
@@ -81,8 +88,6 @@ class Images:
                     attached.append(Artifact.parse(*self._documents(manifest.digest)))
                 else:
                     images.append(self.load(manifest.digest))
-        if not images:
-            raise ImageError(f"no image of the index {digest} is in the store")
         return ImageIndex.parse(raw, images, attached)
 
     def _documents(self, digest: Digest) -> tuple[bytes, bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from minibuild.errors import UsageError
+from minibuild.errors import ImageError, UsageError
 from minibuild.events import Progress
 from minibuild.oci import Descriptor, ImageIndex, Reference
 from minibuild.registry.destination import Destination
@@ -32,6 +32,8 @@ class Pushing:
         """
         if not names:
             raise UsageError("nothing says where to push to", hint="name it: -t REGISTRY/REPOSITORY:TAG")
+        if isinstance(image, ImageIndex):
+            _check_whole(image)
         by_repository: dict[str, list[Reference]] = {}
         for name in names:
             by_repository.setdefault(name.name, []).append(name)
@@ -79,6 +81,18 @@ class _Push:
                 destination.put_manifest(package.digest, package.media_type, package.raw_manifest)
         for name in self.names:
             destination.put_manifest(name.tag or image.digest, image.media_type, raw)
+
+
+def _check_whole(index: ImageIndex) -> None:
+    """Raises ImageError for an index that lists what isn't here: a registry takes none of the kind."""
+    here = {one.digest for one in index.packages}
+    missing = [item for item in index.manifests if item.digest not in here]
+    if missing:
+        platforms = ", ".join(sorted({str(item.platform or item.digest.short) for item in missing}))
+        raise ImageError(
+            f"the store lacks images that the index lists: {platforms}",
+            hint="push one by --platform, or make an index of what is here: minibuild manifest create LIST IMAGE",
+        )
 
 
 def _is_there(destination: Destination, descriptor: Descriptor, homes: Sequence[str]) -> bool:

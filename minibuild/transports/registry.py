@@ -72,7 +72,7 @@ class Registry:
         self._lock = threading.Lock()
         # By which name each blob can be asked for; what each name was resolved to.
         self._names: dict[Digest, Reference] = {}
-        self._digests: dict[Reference, Digest] = {}
+        self._tops: dict[Reference, bytes] = {}
         self.refused: set[Digest] = set()
         """The blobs that were to be fetched, and couldn't be."""
 
@@ -80,15 +80,14 @@ class Registry:
         """The image of that name for a platform; raises ImageError where there is none, RegistryError where nobody
         could be asked.
         """
-        raw = self._client.manifest(reference)
-        top = Digest.of(raw)
+        raw = top = self._client.manifest(reference)
         with _naming(reference):
             if "manifests" in _document(raw):
                 raw = self._of_platform(reference, raw, platform)
             image = self._image(reference, raw)
             _suits(image.config.platform, platform)
         with self._lock:
-            self._digests[reference] = top
+            self._tops[reference] = top
             for blob in (image.config_descriptor, *image.blobs):
                 self._names[blob.digest] = reference
         return image
@@ -131,7 +130,12 @@ class Registry:
         """The reference with the digest of what the registry has by that name (an index, where it is one); asks
         nobody, so it must have been resolved here.
         """
-        return reference.with_digest(self._digests[reference])
+        return reference.with_digest(Digest.of(self._tops[reference]))
+
+    def index(self, reference: Reference) -> bytes | None:
+        """The index that a name resolved here stands for; None where it is an image alone."""
+        top = self._tops[reference]
+        return top if "manifests" in parse_manifest(top) else None
 
     def open(self, descriptor: Descriptor) -> BinaryIO:
         """A blob of an image that was resolved here, verified at its end; the caller closes it."""

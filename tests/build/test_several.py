@@ -15,8 +15,10 @@ from minibuild.oci import ImageIndex, MediaType, Platform, Reference
 from minibuild.oci.artifact import Artifact
 from minibuild.store import Store
 from tests.build.test_engine import Bench
+from tests.servers.registry import RegistryServer
 
 AMD64, ARM64, RISCV = (Platform("linux", name) for name in ("amd64", "arm64", "riscv64"))
+BOTH = (AMD64, ARM64)
 APP = Reference.parse("app:1")
 CROSS = """\
 FROM --platform=$BUILDPLATFORM scratch AS tools
@@ -113,6 +115,16 @@ def test_the_counts_are_of_all_platforms_together(bench: Bench) -> None:
     bench.build(CROSS, platforms=(ARM64, RISCV))
     result = bench.build(CROSS, platforms=(ARM64, RISCV, AMD64))
     assert (result.steps, result.cached) == (4, 3)
+
+
+def test_a_base_of_several_platforms_is_asked_for_once_and_then_known_for_each(bench: Bench) -> None:
+    with RegistryServer() as server:
+        images = {str(one): server.add_image(f"base:{one.architecture}", architecture=one.architecture) for one in BOTH}
+        server.add_index("base:1", images)
+        first = bench.build(f"FROM {server.host}/base:1\n", platforms=BOTH)
+        asked = len(server.requests)
+        again = bench.build(f"FROM {server.host}/base:1\n", platforms=BOTH)
+        assert (again.image, len(server.requests)) == (first.image, asked)
 
 
 def test_what_each_platform_is_warned_of_is_told_once(bench: Bench) -> None:

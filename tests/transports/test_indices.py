@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from minibuild.errors import UsageError
+from minibuild.errors import ImageError, UsageError
 from minibuild.events import silent
 from minibuild.layers.compressing import Compression
 from minibuild.oci import Descriptor, Digest, Image, ImageIndex, MediaType, Platform, Reference
@@ -142,6 +142,14 @@ def test_a_registry_gives_the_whole_index_back(store: Store, attested: ImageInde
         assert registry.whole(name) == attested
         assert registry.document(name) == attested.raw
         assert registry.whole(name.with_digest(attested.images[0].digest)) == attested.images[0]
+
+
+def test_an_index_that_lists_what_is_not_here_goes_to_no_registry(store: Store, index: ImageIndex) -> None:
+    partial = replace(index, images=index.images[:1])
+    with RegistryServer() as server:
+        with pytest.raises(ImageError, match="lacks images that the index lists: linux/arm/v7"):
+            Pushing({}).export(partial, [Reference.parse(f"{server.host}/app:1")], store, silent)
+        assert not server.requests
 
 
 def test_other_layers_change_what_an_attestation_is_about(store: Store, attested: ImageIndex) -> None:
