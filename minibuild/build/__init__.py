@@ -1,7 +1,8 @@
 """The imperative shell: what performs a plan.
 
-``engine`` is the loop over steps and stages. ``inputs`` opens a context and its Dockerfile, ``named`` those of
-``--build-context``, both by ``places``; ``context``, ``matching`` and ``bases`` are where files and images come from;
+``engine`` is the loop over steps and stages; ``planning`` reads and plans, ``several`` does it for each platform and
+joins what came out. ``inputs`` opens a context and its Dockerfile, ``named`` those of ``--build-context``, both by
+``places``; ``context``, ``matching`` and ``bases`` are where files and images come from;
 ``selecting`` finds what is copied, with ``filtering`` by patterns and ``fetching`` by URLs; ``copying`` and
 ``running`` perform an effect, ``accounts`` looks users up for both; ``rootfs`` mounts a tree when a RUN needs one,
 ``committing`` writes layers in the background; ``lookup`` finds steps in the cache, ``predicting`` does

@@ -15,17 +15,19 @@ from minibuild.oci import Platform
 _PLACE = re.compile(r"(?P<place>[a-z-]+)(?:\[(?P<platform>[^\]]*)\])?")
 
 
-def annotations_of(words: Sequence[str], *, makes_index: bool) -> tuple[Annotation, ...]:
-    """What the words say, a later word over an earlier one; raises UsageError for what nothing says."""
-    annotations = tuple(annotation for word in words for annotation in _said(word))
-    if not makes_index:
-        alone = [annotation for annotation in annotations if annotation.place != MANIFEST]
-        if alone:
-            raise UsageError(
-                f"--annotation {alone[0].place}:{alone[0].key}=…: a build for one platform makes no index to say it of",
-                hint="leave the type out",
-            )
-    return annotations
+def annotations_of(words: Sequence[str]) -> tuple[Annotation, ...]:
+    """What the words say, a later word over an earlier one; raises UsageError for what can't be said."""
+    return tuple(annotation for word in words for annotation in _said(word))
+
+
+def check_places(annotations: Sequence[Annotation], *, makes_index: bool) -> None:
+    """Raises UsageError where something is to be said of an index, and there will be none."""
+    alone = [] if makes_index else [annotation for annotation in annotations if annotation.place != MANIFEST]
+    if alone:
+        raise UsageError(
+            f"--annotation {alone[0].place}:{alone[0].key}=…: a build for one platform makes no index to say it of",
+            hint="leave the type out",
+        )
 
 
 def _said(word: str) -> Iterator[Annotation]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from minibuild.build.request import BuildRequest, BuildResult, Target
 from minibuild.cli import COMMANDS
-from minibuild.cli.annotations import annotations_of
+from minibuild.cli.annotations import annotations_of, check_places
 from minibuild.cli.attestations import attestations_of
 from minibuild.cli.build_options import build_parser
 from minibuild.cli.caches import caches_of
@@ -46,6 +46,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     request = replace(request, leaves_layers=only_pushes, rewrites_times=rewrites_times)
     check_outputs(outputs, quiet=arguments.quiet, terminal=session.output.isatty())
     check_platforms(outputs, request.platforms)
+    check_places(request.annotations, makes_index=bool(request.platforms or request.attestations))
     check_attestations(outputs, has_any=bool(request.attestations))
     check_names(outputs, arguments.tag)
     check_files(arguments)
@@ -113,7 +114,7 @@ def asked_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> B
         build_arguments={**given, **arguments.build_arg, **arguments.source_date_epoch},
         environment=environment,
         labels=arguments.label,
-        annotations=annotations_of(arguments.annotation, makes_index=bool(several)),
+        annotations=annotations_of(arguments.annotation),
         target=",".join(arguments.target),
         platform=platforms[0],
         platforms=several,
@@ -129,7 +130,7 @@ def of_one_platform(request: BuildRequest) -> BuildRequest:
     """The request; raises UsageError where it is for several, for those who look at one."""
     if request.platforms:
         words = ",".join(map(str, request.platforms))
-        raise UsageError(f"--platform {words} names several platforms, wanted one", hint="take one after the other")
+        raise UsageError(f"{words!r} names several platforms, wanted one", hint="take one after the other")
     return request
 
 

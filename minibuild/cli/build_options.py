@@ -137,6 +137,7 @@ def _add_result(parser: Parser) -> None:
     add_attestations(add)
     add("-q", "--quiet", action="store_true", help="print the image ID alone, on standard output")
     add("--iidfile", metavar="FILE", help="write the image ID there")
+    add("--digest-file", metavar="FILE", help="write the manifest's digest there, that of the registry after a push")
     add("--metadata-file", metavar="FILE", help="write digests and names there, as JSON")
 
 

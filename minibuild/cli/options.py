@@ -56,8 +56,6 @@ def add_machinery(add: Add) -> None:
 def platform_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Platform:
     """``--platform``, else DOCKER_DEFAULT_PLATFORM, else this machine's; raises UsageError."""
     word = arguments.platform or environment.get("DOCKER_DEFAULT_PLATFORM", "")
-    if "," in word:
-        raise UsageError(f"--platform {word!r} names several platforms, wanted one", hint="take one after the other")
     return _platform(word)
 
 

@@ -52,7 +52,8 @@ def _size(image: AnyImage) -> str:
 
 def check_files(arguments: argparse.Namespace) -> None:
     """Raises UsageError for files that can't be written, before anything is built for them."""
-    for option, file in (("--iidfile", arguments.iidfile), ("--metadata-file", arguments.metadata_file)):
+    for name in ("iidfile", "digest_file", "metadata_file"):
+        file, option = getattr(arguments, name), "--" + name.replace("_", "-")
         if file and not Path(file).parent.is_dir():
             raise UsageError(f"{option} {file}: there is no directory {Path(file).parent}", hint="make it first")
 
@@ -61,6 +62,8 @@ def write_files(arguments: argparse.Namespace, result: BuildResult, outputs: Map
     """Writes the files that were asked for; ``outputs`` are where the targets went, by their indices."""
     if arguments.iidfile:
         Path(arguments.iidfile).write_text(result.image.id)
+    if arguments.digest_file:
+        Path(arguments.digest_file).write_text(result.image.digest)
     if arguments.metadata_file:
         Path(arguments.metadata_file).write_text(json.dumps(metadata(result, outputs), indent=2) + "\n")
 

@@ -47,6 +47,8 @@ class Platform:
     @classmethod
     def parse(cls, text: str) -> Platform:
         """``linux/arm/v7``, ``linux/amd64``, or an architecture alone; raises UsageError for anything else."""
+        if "," in text:
+            raise UsageError(f"{text!r} names several platforms, wanted one", hint="take one after the other")
         parts = text.lower().split("/")
         if not 1 <= len(parts) <= 3 or not all(_PART.fullmatch(part) for part in parts):
             raise UsageError(f"{text!r} is no platform", hint=_FORM)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from minibuild.build.annotations import INDEX, INDEX_DESCRIPTOR, MANIFEST, MANIFEST_DESCRIPTOR, said_of
-from minibuild.cli.annotations import annotations_of
+from minibuild.cli.annotations import annotations_of, check_places
 from minibuild.errors import UsageError
 from minibuild.oci import Digest, Image, Layer, Platform
 from minibuild.oci.image import parse_manifest
@@ -27,12 +27,12 @@ AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
     ],
 )
 def test_an_annotation_is_said_of_the_manifest(words: list[str], said: dict[str, str]) -> None:
-    assert said_of(annotations_of(words, makes_index=False), MANIFEST, AMD64) == said
+    assert said_of(annotations_of(words), MANIFEST, AMD64) == said
 
 
 def test_an_annotation_may_be_said_in_several_places() -> None:
     words = ["index,manifest[linux/arm64]:a=b", "index-descriptor:c=d", "manifest-descriptor[arm64]:e=f"]
-    said = annotations_of(words, makes_index=True)
+    said = annotations_of(words)
     assert said_of(said, INDEX) == said_of(said, MANIFEST, ARM64) == {"a": "b"}
     assert (said_of(said, INDEX_DESCRIPTOR), said_of(said, MANIFEST_DESCRIPTOR, ARM64)) == ({"c": "d"}, {"e": "f"})
     assert said_of(said, MANIFEST, AMD64) == said_of(said, MANIFEST_DESCRIPTOR, AMD64) == {}
@@ -55,7 +55,7 @@ def test_an_annotation_may_be_said_in_several_places() -> None:
 )
 def test_what_cannot_be_said_is_refused(word: str, complaint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        annotations_of([word], makes_index=False)
+        check_places(annotations_of([word]), makes_index=False)
     assert complaint in caught.value.message
 
 

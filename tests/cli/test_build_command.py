@@ -169,7 +169,7 @@ def test_a_place_that_cannot_take_the_result_is_refused_before_anything_is_built
     ("option", "name", "says"),
     [
         ("--runtime", "rucn", "--runtime knows no 'rucn'\nhint: did you mean runc?"),
-        ("--snapshotter", "zfs", "--snapshotter knows no 'zfs'\nhint: choose from overlay, native"),
+        ("--snapshotter", "zfs", "--snapshotter knows no 'zfs'\nhint: choose from overlay, btrfs, native"),
     ],
 )
 @pytest.mark.parametrize("command", ["build", "run"])
@@ -265,7 +265,7 @@ def test_all_stages_builds_what_no_target_needs(minibuild: Minibuild, several: P
     assert "missing" in done.stderr
 
 
-@pytest.mark.parametrize("option", ["--iidfile", "--metadata-file"])
+@pytest.mark.parametrize("option", ["--iidfile", "--digest-file", "--metadata-file"])
 def test_a_file_to_write_whose_directory_is_missing_is_refused_before_anything_is_built(
     option: str, minibuild: Minibuild, several: Path
 ) -> None:

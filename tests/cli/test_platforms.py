@@ -38,12 +38,13 @@ def test_the_summary_tells_the_index_and_what_it_has_for_each_platform(minibuild
 
 
 def test_files_about_the_result_tell_the_index_in_dockers_words(minibuild: Minibuild, project: Path) -> None:
-    words = ("--iidfile", "iid", "--metadata-file", "metadata.json", "-t", "web:1", "-o", "type=oci,dest=web,tar=false")
-    digest = minibuild.succeed("build", "-q", BOTH, *words, ".", cwd=project).strip()
+    files = ("--iidfile", "iid", "--digest-file", "digest", "--metadata-file", "metadata.json")
+    words = ("-t", "web:1", "-o", "type=oci,dest=web,tar=false")
+    digest = minibuild.succeed("build", "-q", BOTH, *files, *words, ".", cwd=project).strip()
     [entry] = json.loads((project / "web/index.json").read_text())["manifests"]
     index = "application/vnd.oci.image.index.v1+json"
     size = (project / "web/blobs/sha256" / digest.removeprefix("sha256:")).stat().st_size
-    assert (project / "iid").read_text() == entry["digest"] == digest
+    assert (project / "iid").read_text() == (project / "digest").read_text() == entry["digest"] == digest
     assert json.loads((project / "metadata.json").read_text()) == {
         "containerimage.descriptor": {"mediaType": index, "digest": digest, "size": size},
         "containerimage.digest": digest,
@@ -70,11 +71,11 @@ def test_what_takes_one_platform_is_refused_before_anything_is_built(
     )
 
 
-@pytest.mark.parametrize("words", [("plan",), ("build", "--check")], ids=["plan", "check"])
+@pytest.mark.parametrize("words", [("plan",), ("build", "--check"), ("check",)], ids=["plan", "build --check", "check"])
 def test_who_looks_at_one_platform_refuses_several(minibuild: Minibuild, project: Path, words: tuple[str, ...]) -> None:
     done = minibuild(*words, BOTH, project)
     assert done.returncode == 2
-    assert "error: --platform linux/amd64,linux/arm64 names several platforms, wanted one" in done.stderr
+    assert "error: 'linux/amd64,linux/arm64' names several platforms, wanted one" in done.stderr
 
 
 def test_an_index_is_one_line_among_the_images_and_its_parts_are_found_by_platform(
