@@ -28,7 +28,7 @@ from minibuild.build.request import BuildRequest, BuildResult, Target
 from minibuild.build.rewriting import base_of, check_epoch, rewritten
 from minibuild.build.rootfs import RootFilesystems, chained
 from minibuild.build.scheduler import Scheduler
-from minibuild.build.several import each_of, joined, platform_title
+from minibuild.build.several import each_of, joined, platform_title, told_platform
 from minibuild.build.stage import StageBuild, StageResult
 from minibuild.build.supplying import Supply
 from minibuild.build.surroundings import check_permissions
@@ -72,9 +72,14 @@ def _build(request: BuildRequest, store: Store, journal: Journal, cancellation: 
             works = [stack.enter_context(planned(one, inputs, store, access, arrived)) for one in each_of(request)]
             for work in works:
                 check_platforms(work.plan)
-            results = [perform_as_root(perform, work, store, journal, cancellation) for work in works]
-            results = [attaching.attached(work, result) for work, result in zip(works, results, strict=True)]
+            results = [_performed(work, store, journal, cancellation) for work in works]
+            results = [attaching.attached(*done, inputs.digests) for done in zip(works, results, strict=True)]
         return joined(request, results, store)
+
+
+def _performed(work: Work, store: Store, journal: Journal, cancellation: Cancellation) -> BuildResult:
+    with told_platform(work.request):
+        return perform_as_root(perform, work, store, journal, cancellation)
 
 
 def perform(work: Work, store: Store, journal: Journal, cancellation: Cancellation) -> BuildResult:
@@ -106,6 +111,7 @@ class Engine:
     cancellation: Cancellation
     committer: Committer
     _counts: list[tuple[int, int]] = field(default_factory=list)
+    _keys: dict[tuple[int, int], str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -144,8 +150,8 @@ class Engine:
         results = self._results()
         targets = tuple(self._finished(index, results[index].image) for index in self.plan.targets)
         steps, cached = (sum(counts) for counts in zip(*self._counts, strict=True))
-        collected = self._collected()
-        return BuildResult(targets[-1].image, steps, cached, self.journal.findings, targets, collected)
+        keys, collected = dict(self._keys), self._collected()
+        return BuildResult(targets[-1].image, steps, cached, self.journal.findings, targets, collected, keys)
 
     def _collected(self) -> Collected:
         """What caches that travel are made of; stages that nothing was wanted of are looked up in the cache."""
@@ -230,6 +236,7 @@ class Engine:
             if self.stop:
                 raise KeyboardInterrupt
             state.perform(step, self._title(stage, state.steps + 2, total, step))
+            self._keys[index, step.number] = state.key
         result = state.result()
         self._counts.append((state.steps, state.cached))
         return result

@@ -4,11 +4,13 @@ attached to it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from minibuild.build.annotations import INDEX, INDEX_DESCRIPTOR, MANIFEST_DESCRIPTOR, said_of
 from minibuild.build.request import BuildRequest, BuildResult, Target
+from minibuild.errors import MinibuildError
 from minibuild.oci import ImageIndex, Platform
 from minibuild.oci.index import listed, listed_attestation
 from minibuild.store import Store
@@ -39,6 +41,17 @@ def joined(request: BuildRequest, results: Sequence[BuildResult], store: Store) 
     steps, cached = sum(result.steps for result in results), sum(result.cached for result in results)
     collected = results[0].collected.joined(result.collected for result in results[1:])
     return BuildResult(targets[-1].image, steps, cached, results[-1].findings, tuple(targets), collected)
+
+
+@contextmanager
+def told_platform(request: BuildRequest) -> Iterator[None]:
+    """Has an error that leaves the block say for which of several platforms it is."""
+    try:
+        yield
+    except MinibuildError as error:
+        if request.platforms:
+            error.message += f" (for {request.platform})"
+        raise
 
 
 def platform_title(request: BuildRequest, platform: Platform) -> str:

@@ -10,14 +10,14 @@ import pytest
 from minibuild.build.annotations import INDEX, INDEX_DESCRIPTOR, MANIFEST, MANIFEST_DESCRIPTOR, Annotation
 from minibuild.build.request import BuildRequest
 from minibuild.build.several import joined
-from minibuild.errors import UnavailableError
+from minibuild.errors import ContextError, UnavailableError
 from minibuild.oci import ImageIndex, MediaType, Platform, Reference
 from minibuild.oci.artifact import Artifact
 from minibuild.store import Store
 from tests.build.test_engine import Bench
 from tests.servers.registry import RegistryServer
 
-AMD64, ARM64, RISCV = (Platform("linux", name) for name in ("amd64", "arm64", "riscv64"))
+AMD64, ARM64, RISCV, S390X = (Platform("linux", name) for name in ("amd64", "arm64", "riscv64", "s390x"))
 BOTH = (AMD64, ARM64)
 APP = Reference.parse("app:1")
 CROSS = """\
@@ -109,6 +109,12 @@ def test_a_platform_that_cannot_run_here_is_refused_before_anything_is_built_for
     with pytest.raises(UnavailableError, match="RUN can't run plan9/amd64 programs"):
         bench.build("FROM scratch\nCOPY f /\nRUN a\n", platforms=(AMD64, Platform("plan9", "amd64")))
     assert bench.outcomes() == {}
+
+
+def test_an_error_says_for_which_platform_it_is(bench: Bench) -> None:
+    bench.write(**{"f.amd64": "one"})
+    with pytest.raises(ContextError, match=r"f\.s390x\b.*\(for linux/s390x\)$"):
+        bench.build("FROM scratch\nARG TARGETARCH\nCOPY f.$TARGETARCH /\n", platforms=(S390X, AMD64))
 
 
 def test_the_counts_are_of_all_platforms_together(bench: Bench) -> None:

@@ -104,6 +104,14 @@ def test_each_platforms_image_tells_of_its_own_steps(here: Machine, there: Machi
     assert (second.cached, second.steps) == (2, 2)
 
 
+def test_a_cache_has_the_steps_of_all_platforms(here: Machine, there: Machine, server: RegistryServer) -> None:
+    platforms = (LINUX, Platform("linux", "arm64"))
+    (here.context / "Dockerfile").write_text("FROM scratch\nARG TARGETARCH\nCOPY f /$TARGETARCH\nCOPY f /other\n")
+    here.build(destination=f"type=registry,ref={server.host}/cache:1", platforms=platforms)
+    second = there.build(source=f"{server.host}/cache:1", platforms=platforms)
+    assert (second.cached, second.steps) == (4, 4)
+
+
 def test_a_build_that_found_all_done_writes_the_very_same_cache(
     here: Machine, there: Machine, server: RegistryServer
 ) -> None:
