@@ -111,7 +111,7 @@ class Tree:
         """What stands at a real path, and the number of the layer it comes from: the newest layer that has it, unless
         one on top of that deletes it, or has something else than a directory above it.
         """
-        above = _ancestors(path)
+        above = ancestors(path)
         unsaid = None if path else (-1, ROOT)
         for number in range(len(self._indices) - 1, -1, -1):
             index = self._indices[number]
@@ -120,13 +120,13 @@ class Tree:
                 return (number, entry) if unsaid is None or entry.kind is Kind.DIRECTORY else unsaid
             if unsaid is None and path in index.directories:
                 unsaid = (number, Entry(path, Kind.DIRECTORY, 0o755))
-            if path in index.whiteouts or any(_hides(index, directory) for directory in above):
+            if path in index.whiteouts or any(hides(index, directory) for directory in above):
                 break
         return unsaid
 
     def _holders(self, path: str) -> list[int]:
         """The layers, newest first, that add to what a directory at a real path shows, or take from it."""
-        above = _ancestors(path)
+        above = ancestors(path)
         holders = []
         for number in range(len(self._indices) - 1, -1, -1):
             index = self._indices[number]
@@ -134,7 +134,7 @@ class Tree:
                 holders.append(number)
             elif index.find(path) is not None:
                 break
-            if path in index.whiteouts or path in index.opaques or any(_hides(index, directory) for directory in above):
+            if path in index.whiteouts or path in index.opaques or any(hides(index, directory) for directory in above):
                 break
         return holders
 
@@ -212,7 +212,7 @@ def real_path(path: str, link_at: Callable[[str], str | None], *, follow: bool =
     return real
 
 
-def _ancestors(path: str) -> list[str]:
+def ancestors(path: str) -> list[str]:
     """The directories above a path, the root included, the nearest first."""
     above = []
     while path:
@@ -221,7 +221,7 @@ def _ancestors(path: str) -> list[str]:
     return above
 
 
-def _hides(index: Index, directory: str) -> bool:
+def hides(index: Index, directory: str) -> bool:
     """A layer has something about a directory that hides all that the layers below hold in it."""
     if directory in index.directories:
         return directory in index.opaques or directory in index.whiteouts
