@@ -113,8 +113,9 @@ def test_a_platform_that_cannot_run_here_is_refused_before_anything_is_built_for
 
 def test_an_error_says_for_which_platform_it_is(bench: Bench) -> None:
     bench.write(**{"f.amd64": "one"})
-    with pytest.raises(ContextError, match=r"f\.s390x\b.*\(for linux/s390x\)$"):
-        bench.build("FROM scratch\nARG TARGETARCH\nCOPY f.$TARGETARCH /\n", platforms=(S390X, AMD64))
+    with pytest.raises(ContextError) as caught:
+        bench.build("FROM scratch\nARG TARGETARCH\nCOPY f.$TARGETARCH /\n", platforms=(AMD64, S390X))
+    assert caught.value.message == "f.s390x is not in the context (for linux/s390x)"
 
 
 def test_the_counts_are_of_all_platforms_together(bench: Bench) -> None:
