@@ -120,6 +120,7 @@ class Fetcher:
             self.credentials.git(place, self.environment, self.cancellation) as git,
         ):
             checkout = git.check_out(place, self._directory(), keep_git=bool(keeps_git), activity=activity)
+        _remember(_place_of(self.store, source.words, ".commit"), checkout.commit.encode(), self.store)
         return DirectoryContext(checkout.root, report=self.journal.warn), ""
 
     def _directory(self) -> Path:
@@ -181,8 +182,7 @@ class Fetcher:
         said = download.validators
         known = _Known(said.etag, said.last_modified, download.digest, download.size, download.suggested_name)
         document = {name: getattr(known, name) for name in ("etag", "last_modified", "digest", "size", "name")}
-        place.parent.mkdir(exist_ok=True)
-        replace_file(place, json.dumps(document).encode(), self.store.scratch)
+        _remember(place, json.dumps(document).encode(), self.store)
         return known
 
 
@@ -192,9 +192,22 @@ def known_digest(store: Store, url: str) -> str:
     return known.digest if known else ""
 
 
-def _place_of(store: Store, url: str) -> Path:
-    """Where it is remembered what a URL held."""
-    return store.root / "downloads" / f"{Digest.of(url.encode('utf-8', 'surrogateescape')).hex}.json"
+def known_commit(store: Store, words: str) -> str:
+    """The commit that a repository's address meant when it was last fetched; "" where it never was."""
+    try:
+        return _place_of(store, words, ".commit").read_text()
+    except OSError:
+        return ""
+
+
+def _place_of(store: Store, address: str, suffix: str = ".json") -> Path:
+    """Where it is remembered what an address held."""
+    return store.root / "downloads" / f"{Digest.of(address.encode('utf-8', 'surrogateescape')).hex}{suffix}"
+
+
+def _remember(place: Path, content: bytes, store: Store) -> None:
+    place.parent.mkdir(exist_ok=True)
+    replace_file(place, content, store.scratch)
 
 
 def pinned(effect: CopyFiles) -> list[list[object]] | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from minibuild.build.context import DirectoryContext
 from minibuild.build.dockerfiles import as_text, default_in, ignore_file, read_file, read_within
@@ -23,12 +24,14 @@ LARGEST_DOCKERFILE = 16 << 20
 class Inputs:
     """A context and its Dockerfile, open: what was fetched goes with the block that opened it.
 
-    ``place`` is where the Dockerfile is, as the caller would name it: a path, an address, ``-``.
+    ``place`` is where the Dockerfile is, as the caller would name it: a path, an address, ``-``; ``digests`` name what
+    was fetched for the context: a ``gitCommit`` or a ``sha256``.
     """
 
     context: DirectoryContext
     source: Source
     place: str
+    digests: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @contextmanager
@@ -45,7 +48,7 @@ def open_inputs(words: str, dockerfile: str = "", access: Access | None = None) 
         opening = _Opening(words, dockerfile, Places(access or Access(), stack))
         found = opening.found()
         source, place = opening.dockerfile_of(found)
-        yield Inputs(opening.context_of(found), source, place)
+        yield Inputs(opening.context_of(found), source, place, found.digests)
 
 
 @contextmanager

@@ -60,13 +60,14 @@ class Access:
 class Found:
     """Files as they were found: a directory of the caller's own (``noun`` ""), or one filled with what was fetched,
     which errors call by the noun. ``lone`` is the content of the one file that came instead, None where none did;
-    ``index`` is what a tar said of its files.
+    ``index`` is what a tar said of its files; ``digests`` name what was fetched: its ``gitCommit`` or its ``sha256``.
     """
 
     root: Path
     noun: str = ""
     lone: bytes | None = None
     index: Index | None = None
+    digests: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
 
     def context(self, report: Callable[[Finding], None]) -> DirectoryContext:
         """The files as a context, nothing left out. A tar's owners are kept, as BuildKit does; what its files hold has
@@ -142,7 +143,7 @@ class Places:
             access.credentials.git(place, access.environment, access.cancellation) as git,
         ):
             checkout = git.check_out(place, self._directory(), activity=activity)
-        return Found(checkout.root, shown(place.remote))
+        return Found(checkout.root, shown(place.remote), digests={"gitCommit": checkout.commit})
 
     def _download(self, url: str) -> Found:
         from minibuild.build.remote.http import shown
@@ -151,7 +152,8 @@ class Places:
             download = self._web().download(url, self._directory(), activity=activity)
         try:
             with download.path.open("rb") as file:
-                return self._opened(Begun(file), shown(url))
+                found = self._opened(Begun(file), shown(url))
+            return replace(found, digests={"sha256": download.digest.removeprefix("sha256:")})
         finally:
             download.path.unlink()
 

@@ -110,7 +110,7 @@ class BuildResult:
     """The image, in the store under the tags asked for; of how many steps how many were cached; what was warned of.
 
     ``targets`` are all stages asked for, in that order; ``image`` is the last one's. ``collected`` is what caches that
-    travel are made of, where any are wanted.
+    travel are made of, where any are wanted. ``keys`` name what each step that was done left, by its stage and number.
     """
 
     image: AnyImage
@@ -119,3 +119,4 @@ class BuildResult:
     findings: tuple[Finding, ...] = ()
     targets: tuple[Target, ...] = ()
     collected: Collected = field(default_factory=Collected)
+    keys: Mapping[tuple[int, int], str] = field(default_factory=lambda: MappingProxyType({}))

@@ -18,6 +18,7 @@ from minibuild.cli.signals import interruptible
 from minibuild.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from minibuild.cli.operands import Operands
     from minibuild.inventory import Inventory
     from minibuild.oci import AnyImage, Image
     from minibuild.store import Store
@@ -69,7 +70,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     ):
         found, home = opened.open(word)
         image = image_for(found, word, platform)
-        known = None if arguments.fresh or arguments.format != "spdx-json" else _attached(found, image, home)
+        shows_attached = not arguments.fresh and arguments.format == "spdx-json"
+        known = _attached(word, found, image, opened, home) if shows_attached else None
         if known is not None:
             _write(encode(known), arguments.output, session)
             return 0
@@ -96,15 +98,19 @@ def table(inventory: Inventory) -> str:
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _attached(found: AnyImage, image: Image, store: Store) -> dict[str, Any] | None:
+def _attached(word: str, found: AnyImage, image: Image, opened: Operands, home: Store) -> dict[str, Any] | None:
     """The SPDX document that whoever built an image attached to it; None: nobody did."""
-    from minibuild.oci.attestation import SPDX, predicate_of, statements_in
+    from minibuild.build.attesting.reading import published, stored
+    from minibuild.oci import Reference
+    from minibuild.oci.attestation import SPDX
+    from minibuild.registry.endpoints import parse_mirrors
+    from minibuild.transports import open_source
+    from minibuild.transports.registry import Registry
 
-    for attestation in found.attached_to(image):
-        if (blob := statements_in(attestation).get(SPDX)) is not None:
-            with store.open(blob) as stream:
-                return predicate_of(stream.read())
-    return None
+    if home is opened.store or open_source(word, opened.environment) is not None:
+        return stored(found, image, SPDX, home)
+    with Registry(parse_mirrors(opened.registries.mirrors), opened.environment) as registry:
+        return published(Reference.parse(word.removeprefix("docker-image://")), image, SPDX, registry)
 
 
 def _write(content: bytes, output: str, session: Session) -> None:

@@ -112,6 +112,7 @@ def test_the_sbom_is_valid_and_what_is_read_out_of_the_image_in_the_registry(
 ) -> None:
     document = attested.statements[SPDX]["predicate"]
     assert problems(json.dumps(document).encode(), tmp_path) == []
+    assert json.loads(builder.succeed("sbom", attested.name)) == document
     fresh = json.loads(builder.succeed("sbom", "--fresh", attested.name))
     assert document["packages"][1:] == fresh["packages"][1:]
     names = [package["name"] for package in document["packages"]]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 from uuid import uuid4
 
+from minibuild.build.attesting.made import Made
 from minibuild.build.inner import Work
 from minibuild.build.journal import Journal
 from minibuild.build.request import BuildResult, Target
@@ -28,21 +29,25 @@ class Attaching:
     journal: Journal
     started: float = field(default_factory=time.time)
 
-    def attached(self, work: Work, result: BuildResult) -> BuildResult:
-        """The result with what was asked for attached to each of its targets, and kept in the store."""
+    def attached(self, work: Work, result: BuildResult, context: Mapping[str, str]) -> BuildResult:
+        """The result with what was asked for attached to each of its targets, and kept in the store; ``context`` are
+        the digests of a context that was fetched.
+        """
         if not work.request.attestations:
             return result
-        targets = tuple(self._with_attestation(work, target) for target in result.targets)
+        made = Made(work, result.keys, context)
+        targets = tuple(self._with_attestation(made, target) for target in result.targets)
         return replace(result, targets=targets, findings=self.journal.findings)
 
-    def _with_attestation(self, work: Work, target: Target) -> Target:
+    def _with_attestation(self, made: Made, target: Target) -> Target:
         [image] = target.image.images
+        work = made.work
         names = work.request.tags_of(target.index, target.name, is_last=target.index == work.plan.target)
         predicates: dict[str, Json] = {}
         if work.request.attestations.sbom:
             predicates[SPDX] = self._sbom(image, names)
         if work.request.attestations.provenance:
-            predicates[SLSA_PROVENANCE] = self._provenance(work, target)
+            predicates[SLSA_PROVENANCE] = self._provenance(made, target)
         subjects = subjects_of(image, names)
         statements = {kind: statement(subjects, kind, predicate) for kind, predicate in predicates.items()}
         for raw in statements.values():
@@ -60,12 +65,11 @@ class Attaching:
             self.journal.warn(Finding("PackagesUnread", f"{unread.path} isn't read for the SBOM: {unread.reason}"))
         return document(inventory, Subject.of(image, names[0].familiar() if names else "image"))
 
-    def _provenance(self, work: Work, target: Target) -> Json:
+    def _provenance(self, made: Made, target: Target) -> Json:
         from minibuild.build.attesting.materials import materials_of
         from minibuild.build.attesting.provenance import provenance
 
-        materials = materials_of(work, self.store)
-        return provenance(work, work.plan.stages[target.index], materials, self._run(work))
+        return provenance(made, target.index, materials_of(made, self.store), self._run(made.work))
 
     def _run(self, work: Work) -> Json:
         """What is of this run alone: nothing where the result is to be the same each time."""

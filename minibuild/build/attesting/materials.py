@@ -5,22 +5,49 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-from minibuild.build.fetching import known_digest
+from minibuild.build.attesting.made import Made
+from minibuild.build.fetching import known_commit, known_digest
 from minibuild.build.inner import Work
 from minibuild.build.named import DOCKER_IMAGE, is_image, name_of
-from minibuild.errors import MinibuildError
+from minibuild.build.places import is_url
 from minibuild.instructions.effects import CopyFiles, FromImage, SourceRepository, SourceUrl, origins_of
+from minibuild.instructions.git_place import is_git, parse_place
 from minibuild.oci import Image, Platform, Reference
 from minibuild.oci.attestation import purl_of
 from minibuild.store import Store
 
+LOCAL = "local"
+
 Json: TypeAlias = dict[str, Any]
 
 
-def materials_of(work: Work, store: Store) -> list[Json]:
+def materials_of(made: Made, store: Store) -> list[Json]:
     """SLSA's resource descriptors, sorted, none twice."""
-    found = {material["uri"]: material for material in (*_images(work), *_downloads(work, store))}
+    materials = [*_contexts(made), *_images(made.work), *_downloads(made.work, store)]
+    found = {material["uri"]: material for material in materials}
     return [found[uri] for uri in sorted(found)]
+
+
+def place_of(words: str) -> str:
+    """The address of a context, without credentials; ``local`` for what is on this machine."""
+    from minibuild.build.remote.http import shown
+
+    if is_git(words):
+        place = parse_place(words)
+        parts = ":".join(filter(None, (place.ref, place.directory)))
+        return f"{place.remote}{'#' + parts if parts else ''}"
+    if is_url(words):
+        return shown(words)
+    return words if words.startswith(f"{DOCKER_IMAGE}:") else LOCAL
+
+
+def _contexts(made: Made) -> Iterator[Json]:
+    """Contexts that were fetched."""
+    if made.context:
+        yield {"uri": place_of(made.work.request.context), "digest": dict(made.context)}
+    for words in made.work.request.named_contexts.values():
+        if is_git(words) or is_url(words):
+            yield {"uri": place_of(words)}
 
 
 def _images(work: Work) -> Iterator[Json]:
@@ -61,17 +88,6 @@ def _downloads(work: Work, store: Store) -> Iterator[Json]:
                         digest = checksum or known_digest(store, url)
                         known = {"digest": {"sha256": digest.removeprefix("sha256:")}} if digest else {}
                         yield {"uri": shown(url), **known}
-                    case SourceRepository(words=words, checksum=commit):
-                        yield {"uri": _repository(words), **({"digest": {"gitCommit": commit}} if commit else {})}
-
-
-def _repository(words: str) -> str:
-    """The address of a repository with its branch, without credentials."""
-    from minibuild.build.remote.http import shown
-    from minibuild.instructions.git_place import parse_place
-
-    try:
-        place = parse_place(words)
-    except MinibuildError:
-        return shown(words)
-    return f"{shown(place.remote)}{'#' + place.ref if place.ref else ''}"
+                    case SourceRepository(words=words):
+                        commit = known_commit(store, words)
+                        yield {"uri": place_of(words), **({"digest": {"gitCommit": commit}} if commit else {})}

@@ -11,7 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
+from minibuild.build.attesting.made import Made
+from minibuild.build.attesting.materials import place_of
 from minibuild.build.inner import Work
+from minibuild.build.travelling.collecting import below
 from minibuild.checks.credentials import masked
 from minibuild.oci import Digest
 from minibuild.plan import Stage
@@ -25,16 +28,17 @@ BUILDER = "urn:minibuild:builder"
 Json: TypeAlias = dict[str, Any]
 
 
-def provenance(work: Work, stage: Stage, materials: Sequence[Json], run: Json) -> Json:
-    """The predicate about a target. ``run`` is SLSA's metadata of this very run, {} for none: the rest is the same
-    whenever the same is built.
+def provenance(made: Made, target: int, materials: Sequence[Json], run: Json) -> Json:
+    """The predicate about a target, which is a stage's index. ``run`` is SLSA's metadata of this very run, {} for none:
+    the rest is the same whenever the same is built.
     """
+    work = made.work
     is_full = work.request.attestations.provenance == "max"
     builder: Json = {"id": work.request.attestations.builder or BUILDER, "version": {"minibuild": __version__}}
     definition: Json = {
         "buildType": BUILD_TYPE,
-        "externalParameters": {**_asked(work, stage), **(_asked_in_full(work) if is_full else {})},
-        **({"internalParameters": _worked_out(work)} if is_full else {}),
+        "externalParameters": {**_asked(work, work.plan.stages[target]), **(_asked_in_full(work) if is_full else {})},
+        **({"internalParameters": _worked_out(made, target)} if is_full else {}),
         "resolvedDependencies": list(materials),
     }
     return {"buildDefinition": definition, "runDetails": {"builder": builder, **({"metadata": run} if run else {})}}
@@ -44,7 +48,7 @@ def _asked(work: Work, stage: Stage) -> Json:
     source = work.dockerfile.source
     digest = Digest.of(source.text.encode("utf-8", "surrogateescape"))
     return {
-        "context": _place(work.request.context),
+        "context": place_of(work.request.context),
         "dockerfile": {"name": _name(source.name), "digest": {"sha256": digest.hex}},
         "target": stage.title,
         "platform": str(work.request.platform),
@@ -57,36 +61,27 @@ def _asked_in_full(work: Work) -> Json:
     return {
         "buildArguments": dict(sorted(arguments.items())),
         "labels": dict(sorted(request.labels.items())),
-        "buildContexts": {name: _place(place) for name, place in sorted(request.named_contexts.items())},
+        "buildContexts": {name: place_of(place) for name, place in sorted(request.named_contexts.items())},
     }
 
 
-def _worked_out(work: Work) -> Json:
-    source = work.dockerfile.source
-    return {"dockerfile": {"name": _name(source.name), "content": masked(source.text)}, "steps": list(_steps(work))}
+def _worked_out(made: Made, target: int) -> Json:
+    source = made.work.dockerfile.source
+    steps = list(_steps(made, target))
+    return {"dockerfile": {"name": _name(source.name), "content": masked(source.text)}, "steps": steps}
 
 
-def _steps(work: Work) -> Iterator[Json]:
-    """The steps of the stages that were needed, in the order of the file."""
-    for index in work.plan.order:
-        for step in work.plan.stages[index].steps:
+def _steps(made: Made, target: int) -> Iterator[Json]:
+    """The steps of the stages that were needed, in the order of the file. Those that the target stands on have the key
+    of what they left; the others need not have been looked at.
+    """
+    plan = made.work.plan
+    own = below(plan, target)
+    for index in plan.order:
+        for step in plan.stages[index].steps:
             line, text = step.statement.span.line, masked(step.statement.original.strip())
-            yield {"stage": index, "number": step.number, "line": line, "instruction": text}
-
-
-def _place(words: str) -> str:
-    """An address without credentials; ``local`` for what is on this machine."""
-    from minibuild.build.places import is_url
-    from minibuild.build.remote.http import shown
-    from minibuild.instructions.git_place import is_git, parse_place
-
-    if is_git(words):
-        place = parse_place(words)
-        parts = [part for part in (place.ref, place.directory) if part]
-        return f"{place.remote}{'#' + ':'.join(parts) if parts else ''}"
-    if is_url(words):
-        return shown(words)
-    return words if words.startswith("docker-image://") else "local"
+            known = {"key": made.keys[index, step.number]} if index in own and step.effect else {}
+            yield {"stage": index, "number": step.number, "line": line, "instruction": text, **known}
 
 
 def _name(words: str) -> str:
