@@ -217,7 +217,7 @@ class Engine:
         stage = self.plan.stages[index]
         tags = self.request.tags_of(index, stage.name, is_last=index == self.plan.target)
         target = Target(index, stage.name, image, tags)
-        for tag in target.tags:
+        for tag in () if self.request.platforms else target.tags:  # of several, the index has them
             self.store.images.tag(tag, image)
         return target
 

@@ -17,10 +17,8 @@ from minibuild.store import Store
 
 
 def each_of(request: BuildRequest) -> Sequence[BuildRequest]:
-    """The request for each of its platforms; names are for the index, so these give none."""
-    if not request.platforms:
-        return [request]
-    return [replace(request, platform=platform, tags=(), stage_tags=()) for platform in request.platforms]
+    """The request for each of its platforms."""
+    return [replace(request, platform=platform) for platform in request.platforms or (request.platform,)]
 
 
 def joined(request: BuildRequest, results: Sequence[BuildResult], store: Store) -> BuildResult:
@@ -33,11 +31,9 @@ def joined(request: BuildRequest, results: Sequence[BuildResult], store: Store) 
     targets = []
     for same in zip(*(result.targets for result in results), strict=True):
         index = _index(request, same)
-        is_last = same[0].index == results[0].targets[-1].index
-        target = replace(same[0], image=index, tags=request.tags_of(same[0].index, same[0].name, is_last=is_last))
         store.put_image(index)
-        store.images.keep(index, target.tags)
-        targets.append(target)
+        store.images.keep(index, same[0].tags)
+        targets.append(replace(same[0], image=index))
     steps, cached = sum(result.steps for result in results), sum(result.cached for result in results)
     collected = results[0].collected.joined(result.collected for result in results[1:])
     return BuildResult(targets[-1].image, steps, cached, results[-1].findings, tuple(targets), collected)
