@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import BinaryIO, TypeVar
 
 from minibuild.errors import ImageError, IntegrityError, RegistryError, did_you_mean
@@ -15,7 +16,7 @@ from minibuild.registry.credentials import Credential, Keychain
 from minibuild.registry.destination import Destination
 from minibuild.registry.download import Download, Verified, verify
 from minibuild.registry.endpoints import Endpoint, Mirrors
-from minibuild.registry.failures import Refusal, Unreachable, printable
+from minibuild.registry.failures import Cut, Refusal, Unreachable, printable
 from minibuild.registry.session import USUAL_PATIENCE, Patience, Request, Session
 from minibuild.registry.settings import Settings
 
@@ -87,7 +88,7 @@ class Client:
 
     def introduce(self, registry: str) -> None:
         """Asks a registry whether it knows us; raises RegistryError where it doesn't."""
-        *_, endpoint = self._places(Reference(registry, "library/any"))
+        endpoint = self._own(Reference(registry, "library/any"))
         try:
             self._authorizer.ask(Request(f"{endpoint.base}/v2/"), Scope(), LARGEST_MANIFEST)
         except RegistryError as error:
@@ -95,7 +96,7 @@ class Client:
 
     def destination(self, reference: Reference) -> Destination:
         """Where the images of a repository go to."""
-        *_, endpoint = self._places(reference)
+        endpoint = self._own(reference)
         return Destination(endpoint, reference.repository, self._session, self._authorizer)
 
     def cancel(self) -> None:
@@ -108,6 +109,20 @@ class Client:
 
     def _places(self, reference: Reference) -> tuple[Endpoint, ...]:
         return self._settings.endpoints(reference, self._mirrors)
+
+    def _own(self, reference: Reference) -> Endpoint:
+        """The registry's own place, no mirror; of two ways there, with TLS and without, the one that gets somewhere."""
+        *others, last = self._places(reference)
+        secure = replace(last, base=last.base.replace("http://", "https://", 1))
+        if secure not in others:
+            return last
+        try:
+            self._session.get(f"{secure.base}/v2/", {}, LARGEST_MANIFEST)
+        except (Unreachable, Cut):
+            return last
+        except RegistryError:
+            pass
+        return secure
 
     def _anywhere(self, reference: Reference, what: str, ask: Callable[[Endpoint], T]) -> T:
         places = self._places(reference)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +56,21 @@ class Settings:
     rules: tuple[Rule, ...] = ()
     source: str = ""
     insecure: frozenset[str] = field(default_factory=frozenset)
-    """The ``host[:port]`` whose certificates aren't verified."""
+    """The ``host[:port]`` whose certificates aren't verified; ``*`` is every one."""
+    open: frozenset[str] = field(default_factory=frozenset)
+    """Those among them, by MINIBUILD_INSECURE_REGISTRY, that may be asked without TLS too."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
-        """Those of the first file that is there; raises UsageError that names the file and what is wrong in it."""
+        """Those of the first file that is there, and what variables say besides; raises UsageError that names the file
+        and what is wrong in it.
+        """
+        named = frozenset(environment.get("MINIBUILD_INSECURE_REGISTRY", "").lower().split())
+        found = cls._of_file(environment)
+        return replace(found, insecure=found.insecure | named, open=named)
+
+    @classmethod
+    def _of_file(cls, environment: Mapping[str, str]) -> Settings:
         for path in _files(environment):
             try:
                 text = path.read_text()
@@ -79,16 +89,21 @@ class Settings:
         RegistryError for what the file blocks.
         """
         covering = [rule for rule in self.rules if rule.covers(reference.name)]
+        *first, own = endpoints(reference.registry, mirrors)
         if not covering:
-            return endpoints(reference.registry, mirrors)
+            return (*first, *self._ways(own))
         rule = max(covering, key=lambda rule: len(rule.prefix))
         if rule.blocked:
             raise RegistryError(f"{reference.familiar()} is blocked", hint=f"{self.source} says so of {rule.prefix}")
-        *first, own = endpoints(reference.registry, mirrors)
         left_out = "" if rule.prefix.startswith("*.") else rule.prefix.partition("/")[2]
         found = [place for mirror in rule.mirrors for place in mirror.endpoints(left_out)]
-        found += rule.location.endpoints(left_out) if rule.location.words else [own]
+        found += rule.location.endpoints(left_out) if rule.location.words else self._ways(own)
         return (*first, *found)
+
+    def _ways(self, own: Endpoint) -> tuple[Endpoint, ...]:
+        """A registry's own place, and where it may be asked without TLS, that too."""
+        host = own.base.partition("://")[2]
+        return tuple(Location(host, insecure=True).endpoints("")) if {host.lower(), "*"} & self.open else (own,)
 
 
 def _files(environment: Mapping[str, str]) -> Iterator[Path]:

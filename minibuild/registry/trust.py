@@ -55,14 +55,18 @@ class Trust:
 
 
 def trust_in(host: str, environment: Mapping[str, str], insecure: frozenset[str]) -> Trust:
-    """What is kept for ``host[:port]``, in the user's directory or else in the machine's."""
+    """What is kept for ``host[:port]``, in the directory that MINIBUILD_CERTS_D names, in the user's, or else in the
+    machine's.
+    """
+    verifies = not {host, "*"} & insecure
+    named = environment.get("MINIBUILD_CERTS_D")
     config, home = environment.get("XDG_CONFIG_HOME"), environment.get("HOME")
     own = [(Path(config) if config else Path(home or "") / ".config") / "containers/certs.d"] if config or home else []
-    for place in (*own, *map(Path, _MACHINES)):
+    for place in (*([Path(named)] if named else []), *own, *map(Path, _MACHINES)):
         directory = place / host
         if "/" not in host and directory.is_dir():
             authorities = tuple(sorted(directory.glob("*.crt")))
             certificates = sorted(directory.glob("*.cert"))
             clients = tuple((each, each.with_suffix(".key")) for each in certificates)
-            return Trust(authorities, clients, host not in insecure)
-    return Trust(verifies=host not in insecure)
+            return Trust(authorities, clients, verifies)
+    return Trust(verifies=verifies)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from minibuild.errors import RegistryError, UsageError
-from minibuild.oci import Digest, Reference
+from minibuild.oci import Descriptor, Digest, MediaType, Reference
 from minibuild.registry.client import Client
 from minibuild.registry.settings import Settings
 from tests.registry.asking import HASTY
@@ -122,3 +123,24 @@ def test_an_insecure_registry_may_have_any_certificate(secure: RegistryServer, t
     conf.write_text(f'[[registry]]\nlocation = "{secure.host}"\ninsecure = true\n')
     client = Client({}, {"CONTAINERS_REGISTRIES_CONF": str(conf)}, HASTY)
     assert Digest.of(client.manifest(Reference.parse(f"{secure.host}/app:1"))) == digest
+
+
+def test_a_variable_opens_the_registries_that_it_names() -> None:
+    found = Settings.read({"CONTAINERS_REGISTRIES_CONF": "/none", "MINIBUILD_INSECURE_REGISTRY": "a.corp b.corp:5000"})
+    places = {name: found.endpoints(Reference.parse(f"{name}/x"), {}) for name in ("a.corp", "b.corp:5000", "c.corp")}
+    assert {name: [endpoint.base for endpoint in found] for name, found in places.items()} == {
+        "a.corp": ["https://a.corp", "http://a.corp"],
+        "b.corp:5000": ["https://b.corp:5000", "http://b.corp:5000"],
+        "c.corp": ["https://c.corp"],
+    }
+
+
+@pytest.mark.parametrize("kind", ["server", "secure"])
+def test_a_registry_that_may_be_insecure_is_written_to_in_the_way_that_it_speaks(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    registry: RegistryServer = request.getfixturevalue(kind)
+    client = Client({}, {"CONTAINERS_REGISTRIES_CONF": "/none", "MINIBUILD_INSECURE_REGISTRY": "*"}, HASTY)
+    descriptor = Descriptor(MediaType.LAYER, Digest.of(b"x"), 1)
+    client.destination(Reference.parse(f"{registry.host}/app:1")).put_blob(descriptor, lambda: BytesIO(b"x"), [].append)
+    assert registry.blobs == {descriptor.digest: b"x"}

@@ -64,3 +64,11 @@ def test_a_file_that_is_no_certificate_is_named(secure: RegistryServer, tmp_path
 
 def test_a_host_does_not_lead_out_of_the_directory(tmp_path: Path) -> None:
     assert trust_in("../x", {"XDG_CONFIG_HOME": str(tmp_path)}, frozenset()) == Trust()
+
+
+def test_a_directory_of_certificates_that_is_named_comes_first(tmp_path: Path) -> None:
+    kept(tmp_path / "mine", "r.test")
+    named = kept(tmp_path / "named", "r.test")
+    (named / "ca.crt").touch()
+    environment = {"XDG_CONFIG_HOME": str(tmp_path / "mine"), "MINIBUILD_CERTS_D": str(named.parent)}
+    assert trust_in("r.test", environment, frozenset("*")) == Trust((named / "ca.crt",), (), verifies=False)
