@@ -103,8 +103,12 @@ def test_layers_merged_show_what_they_showed_before(layers: list[list[tuple[Kind
 
 
 def _all(index: Index) -> list[Change]:
-    """Its entries as they can be packed: deletions before what takes the place."""
-    return [_change(entry) for entry in sorted(index.entries, key=lambda entry: entry.kind is not Kind.WHITEOUT)]
+    """Its entries as they can be packed: deletions before what takes the place, directories before what is in them."""
+
+    def order(entry: Entry) -> tuple[object, ...]:
+        return entry.kind is not Kind.WHITEOUT, entry.path.split("/"), entry.kind is Kind.OPAQUE
+
+    return [_change(entry) for entry in sorted(index.entries, key=order)]
 
 
 def _change(entry: Entry) -> Change:
