@@ -25,7 +25,7 @@ PREDICATE_TYPE = "https://spdx.dev/Document"
 """What an in-toto statement calls such a document."""
 
 _DOCUMENT, _IMAGE, _SYSTEM = "SPDXRef-DOCUMENT", "SPDXRef-Image", "SPDXRef-Distribution"
-_MOST_PATHS = 10
+_MOST_PATHS, _LONGEST_STEP = 10, 120
 
 Json: TypeAlias = dict[str, Any]
 
@@ -133,7 +133,9 @@ def _source(package: Package, subject: Subject) -> str:
     more = len(package.paths) - _MOST_PATHS
     paths = ", ".join(package.paths[:_MOST_PATHS]) + (f" and {more} more" if more > 0 else "")
     diff_id, step = subject.layers[package.layer]
-    return f"{paths}; layer {package.layer + 1} of {len(subject.layers)}, {diff_id}{': ' + step if step else ''}"
+    words = " ".join(step.split())
+    said = f": {words}" if len(words) <= _LONGEST_STEP else f": {words[: _LONGEST_STEP - 1]}…"
+    return f"{paths}; layer {package.layer + 1} of {len(subject.layers)}, {diff_id}{said if words else ''}"
 
 
 def _identifier(package: Package) -> str:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import sqlite3
+import tempfile
 from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +21,29 @@ A = b"Package: a\nVersion: 1\n\n"
 B = b"Package: b\nVersion: 1\n\n"
 B2 = b"Package: b\nVersion: 2\n\n"
 DATABASE = "var/lib/dpkg/status"
+
+# A zip's end that promises 65,535 files.
+END_OF_MILLIONS = b"PK\5\6" + b"\0" * 4 + b"\xff" * 4 + b"\0" * 10
+
+
+def endless_database() -> bytes:
+    """A database whose table of packages is a view that computes for ever."""
+    with tempfile.NamedTemporaryFile() as file, closing(sqlite3.connect(file.name)) as database:
+        endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, i FROM n WHERE i < 0"
+        database.execute(f"CREATE VIEW Packages(hnum, blob) AS {endless}")
+        database.commit()
+        return Path(file.name).read_bytes()
+
+
+def overlapping_headers() -> bytes:
+    """A database all of whose slots name the same large header."""
+    raw = bytearray(ndb(rpm_header({1000: "a", 1001: "1", 1014: "x" * 4000})))
+    for slot in range(3, 200):
+        raw[slot * 16 : slot * 16 + 16] = raw[32:48]
+    return bytes(raw)
+
+
+OVERLAPPING = overlapping_headers()
 
 FILES: Mapping[str, bytes] = {
     DATABASE: A + B,
@@ -63,14 +90,20 @@ def test_a_package_that_stands_in_several_places_is_listed_once_with_all_of_them
         ("var/lib/rpm/rpmdb.sqlite", b"no database" * 100, "DatabaseError: file is not a database"),
         ("var/lib/rpm/Packages.db", b"RpmP", "error: unpack requires"),
         ("var/lib/rpm/Packages.db", ndb(b"\xff" * 40), "it has a header that ends too early"),
-        ("a.jar", b"no archive", "BadZipFile: File is not a zip file"),
+        ("var/lib/rpm/Packages.db", OVERLAPPING, "it has headers that overlap"),
+        ("var/lib/rpm/rpmdb.sqlite", endless_database(), "OperationalError: interrupted"),
+        ("a.jar", b"no archive", "it is no zip archive"),
+        ("a.jar", END_OF_MILLIONS, "error: unpack requires"),
         ("gems/specifications/a.gemspec", b"\n" * 4_000_000, "it has no name and version"),
     ],
-    ids=["half JSON", "deep JSON", "large", "no sqlite", "short ndb", "wild header", "no zip", "empty lines"],
+    ids=[
+        *("half JSON", "deep JSON", "large", "no sqlite", "short ndb", "wild header", "overlapping headers"),
+        *("endless sqlite", "no zip", "zip of nothing", "empty lines"),
+    ],
 )
 def test_a_file_that_cannot_be_read_is_said_and_the_rest_is_read(path: str, content: bytes, reason: str) -> None:
     found = inventory_of({path: content, "b/package.json": b'{"name": "b", "version": "1"}'})
-    assert purls(found) == ["pkg:npm/b@1"]
+    assert "pkg:npm/b@1" in purls(found)
     [unread] = found.unread
     assert (unread.path, unread.reason.startswith(reason)) == (f"/{path}", True), unread
 
