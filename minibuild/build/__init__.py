@@ -7,6 +7,6 @@ joins what came out. ``inputs`` opens a context and its Dockerfile, ``named`` th
 ``running`` perform an effect, ``accounts`` looks users up for both; ``rootfs`` mounts a tree when a RUN needs one,
 ``committing`` writes layers in the background; ``lookup`` finds steps in the cache, ``predicting`` does
 so before a build and ``explaining`` says why not; ``travelling`` takes caches from elsewhere
-and writes them; ``epoch`` works SOURCE_DATE_EPOCH out; ``journal`` tells what
-happens. May import every room but ``cli``.
+and writes them; ``epoch`` works SOURCE_DATE_EPOCH out, ``rewriting`` cuts layers' times down to it, and ``verifying``
+builds anew to compare; ``journal`` tells what happens. May import every room but ``cli``.
 """

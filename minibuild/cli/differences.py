@@ -21,7 +21,8 @@ def text(comparison: Comparison, *, whole: bool) -> Iterator[str]:
     for layer in comparison.layers():
         layers += 1
         if whole or layers == 1:
-            yield from layer_lines(comparison, layer, whole=whole)
+            yield layer_title(layer)
+            yield from entry_lines(comparison, layer, whole=whole)
     if layers > 1 and not whole:
         yield f"  {_counted(layers - 1, 'more layer')} differ{'s' if layers == 2 else ''}"
     yield from _part("configuration", comparison.configuration, whole=whole)
@@ -29,9 +30,8 @@ def text(comparison: Comparison, *, whole: bool) -> Iterator[str]:
     yield from _part("annotations", comparison.annotations, whole=whole)
 
 
-def layer_lines(comparison: Comparison, layer: LayerDifference, *, whole: bool) -> Iterator[str]:
-    """What is to be said of a layer: its head, and its first difference or all."""
-    yield layer_title(layer)
+def entry_lines(comparison: Comparison, layer: LayerDifference, *, whole: bool) -> Iterator[str]:
+    """What differs in a layer: the first that isn't a time and how much more there is, or all."""
     shown = layer.differences if whole else (layer.first,)
     for difference in shown:
         at = comparison.first_byte(layer, difference)
@@ -49,10 +49,13 @@ def layer_title(layer: LayerDifference) -> str:
     one, other = layer.numbers
     which = f"layer {one or other}" + (f" (of the other {other})" if one and other and one != other else "")
     made = f", made by {visible(layer.made_by)}" if layer.made_by else ""
-    if not (one and other):
-        return f"{which}{made}"
+    return f"{which}{made}{extent(layer)}"
+
+
+def extent(layer: LayerDifference) -> str:
+    """How much of a layer differs, where both images have it and entries do."""
     paths = len({difference.subject for difference in layer.differences if difference.subject})
-    return f"{which}{made}" + (f": {paths} of {layer.entries} entries differ" if paths else "")
+    return f": {paths} of {layer.entries} entries differ" if paths else ""
 
 
 def said(difference: Difference) -> str:
