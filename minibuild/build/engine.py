@@ -29,6 +29,7 @@ from minibuild.build.rewriting import base_of, check_epoch, rewritten
 from minibuild.build.rootfs import RootFilesystems, chained
 from minibuild.build.scheduler import Scheduler
 from minibuild.build.several import each_of, joined, platform_title, told_platform
+from minibuild.build.squashing import squashed, stages_below
 from minibuild.build.stage import StageBuild, StageResult
 from minibuild.build.supplying import Supply
 from minibuild.build.surroundings import check_permissions
@@ -72,14 +73,21 @@ def _build(request: BuildRequest, store: Store, journal: Journal, cancellation: 
             works = [stack.enter_context(planned(one, inputs, store, access, arrived)) for one in each_of(request)]
             for work in works:
                 check_platforms(work.plan)
-            results = [_performed(work, store, journal, cancellation) for work in works]
+            results = _performed(works, store, journal, cancellation)
             results = [attaching.attached(*done, inputs.digests) for done in zip(works, results, strict=True)]
         return joined(request, results, store)
 
 
-def _performed(work: Work, store: Store, journal: Journal, cancellation: Cancellation) -> BuildResult:
-    with told_platform(work.request):
-        return perform_as_root(perform, work, store, journal, cancellation)
+def _performed(
+    works: Sequence[Work], store: Store, journal: Journal, cancellation: Cancellation
+) -> Sequence[BuildResult]:
+    """What each platform's work comes to, one after the other; what one has done the next takes."""
+    results: list[BuildResult] = []
+    for work in works:
+        done = frozenset(key for result in results for key in result.keys.values())
+        with told_platform(work.request):
+            results.append(perform_as_root(perform, replace(work, done=done), store, journal, cancellation))
+    return results
 
 
 def perform(work: Work, store: Store, journal: Journal, cancellation: Cancellation) -> BuildResult:
@@ -196,9 +204,11 @@ class Engine:
 
     def _finished(self, index: int, image: Image) -> Target:
         """A target under its names, with the labels that results get, and for the platform asked for."""
+        base = base_of(self.plan, index)
         if self.request.rewrites_times:
-            base = len(base_of(self.plan, index).layers)
-            image = rewritten(image, base, check_epoch(self.request.source_date_epoch), self.store)
+            image = rewritten(image, len(base.layers), check_epoch(self.request.source_date_epoch), self.store)
+        if self.request.squash:
+            image = squashed(image, self._kept_apart(index, base), self.store)
         config = image.config
         if self.plan.labels:
             labels = MappingProxyType({**config.config.labels, **self.plan.labels})
@@ -220,6 +230,15 @@ class Engine:
         for tag in () if self.request.platforms else target.tags:  # of several, the index has them
             self.store.images.tag(tag, image)
         return target
+
+    def _kept_apart(self, index: int, base: Image) -> Sequence[Image]:
+        """The images whose layers stay apart from those on top of them, when a target is squashed."""
+        match self.request.squash:
+            case "all":
+                return [Image.scratch(base.config.platform)]
+            case "stage":
+                return [base, *(self.stages.result(below).image for below in stages_below(self.plan, index))]
+        return [base]
 
     def _told(self, config: ImageConfig, index: int) -> ImageConfig:
         """The configuration of a stage's image with the cache that it is to carry, and without that of its base."""

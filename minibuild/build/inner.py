@@ -47,7 +47,8 @@ class Work:
     """A build, read and planned: nothing but its steps is left to do.
 
     ``arrived`` are cache mounts that came with caches, by the names of their places. ``only_looks``: steps are looked
-    up in the cache, and the first that isn't there raises NeedsNamespace.
+    up in the cache, and the first that isn't there raises NeedsNamespace. ``done`` are the keys of steps that this very
+    build has done for other platforms: they count even where the cache doesn't.
     """
 
     request: BuildRequest
@@ -57,6 +58,7 @@ class Work:
     bases: Bases
     arrived: Mapping[str, Layer] = field(default_factory=lambda: MappingProxyType({}))
     only_looks: bool = False
+    done: frozenset[str] = frozenset()
 
 
 Perform: TypeAlias = "Callable[[Work, Store, Journal, Cancellation], BuildResult]"

@@ -151,9 +151,10 @@ class StageBuild:
     def record(self, step: Step, key: str) -> Record | None:
         """What the cache has of a key on this very parent; where that is nothing, a layer to write is to come."""
         records, record = self.engine.store.records, None
-        if self.uses_cache and stands_alone(step):
+        counts = self.uses_cache or key in self.engine.work.done
+        if counts and stands_alone(step):
             record = records.find(key, ())
-        elif self.uses_cache and (not self._is_writing() or records.has(key)):
+        elif counts and (not self._is_writing() or records.has(key)):
             self._settle(wait=True)
             record = records.find(key, self.image.config.diff_ids)
         if record is None:

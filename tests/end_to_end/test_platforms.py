@@ -156,6 +156,18 @@ def test_an_index_that_was_built_is_pushed_later_whole_or_in_part(
     assert json.loads(raw(f"{name}:all"))["manifests"][1]["digest"] == Digest.of(raw(f"{name}:one").encode())
 
 
+def test_even_without_a_cache_a_stage_that_is_the_same_for_all_is_built_once(
+    builder: Minibuild, project: Project
+) -> None:
+    tools = "FROM --platform=$BUILDPLATFORM busybox AS tools\nRUN cat /proc/sys/kernel/random/uuid > /id\n"
+    root = project({"Dockerfile": f"{tools}FROM scratch\nCOPY --from=tools /id /\n"})
+    found = []
+    for place in ("first", "second"):
+        builder.succeed("build", "--no-cache", BOTH, "-o", root / place, root)
+        found.append({(root / place / f"linux_{one}" / "id").read_text() for one in (NATIVE, ARCHITECTURE)})
+    assert [len(ids) for ids in found] == [1, 1] and found[0] != found[1]
+
+
 def test_what_two_jobs_pushed_by_digest_gets_one_name_that_others_read(
     builder: Minibuild, registry: Registry, project: Project, podman: Podman, dockerd: Dockerd, tmp_path: Path
 ) -> None:
