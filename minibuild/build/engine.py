@@ -29,7 +29,6 @@ from minibuild.build.rewriting import base_of, check_epoch, rewritten
 from minibuild.build.rootfs import RootFilesystems, chained
 from minibuild.build.scheduler import Scheduler
 from minibuild.build.several import each_of, joined, platform_title, told_platform
-from minibuild.build.squashing import squashed, stages_below
 from minibuild.build.stage import StageBuild, StageResult
 from minibuild.build.supplying import Supply
 from minibuild.build.surroundings import check_permissions
@@ -208,7 +207,7 @@ class Engine:
         if self.request.rewrites_times:
             image = rewritten(image, len(base.layers), check_epoch(self.request.source_date_epoch), self.store)
         if self.request.squash:
-            image = squashed(image, self._kept_apart(index, base), self.store)
+            image = self._squashed(index, image, base)
         config = image.config
         if self.plan.labels:
             labels = MappingProxyType({**config.config.labels, **self.plan.labels})
@@ -231,14 +230,14 @@ class Engine:
             self.store.images.tag(tag, image)
         return target
 
-    def _kept_apart(self, index: int, base: Image) -> Sequence[Image]:
-        """The images whose layers stay apart from those on top of them, when a target is squashed."""
-        match self.request.squash:
-            case "all":
-                return [Image.scratch(base.config.platform)]
-            case "stage":
-                return [base, *(self.stages.result(below).image for below in stages_below(self.plan, index))]
-        return [base]
+    def _squashed(self, index: int, image: Image, base: Image) -> Image:
+        """A target's image in fewer layers."""
+        from minibuild.build.squashing import squashed, stages_below
+
+        below = [Image.scratch(base.config.platform) if self.request.squash == "all" else base]
+        if self.request.squash == "stage":
+            below += [self.stages.result(stage).image for stage in stages_below(self.plan, index)]
+        return squashed(image, below, self.store)
 
     def _told(self, config: ImageConfig, index: int) -> ImageConfig:
         """The configuration of a stage's image with the cache that it is to carry, and without that of its base."""

@@ -36,7 +36,7 @@ class BuildRequest:
     ``caches`` are those that it takes from, and what it is to collect for others. ``platforms``, unless it is empty,
     are built for one after the other, and the results are indices; ``platform`` is then the one at hand.
     ``rewrites_times``: nothing in the results' new layers is to be younger than ``source_date_epoch``.
-    ``attestations`` are what results are to have beside them.
+    ``attestations`` are what results are to have beside them. ``squash`` is a manner of ``squashing.MANNERS``, or "".
     """
 
     context: str
@@ -64,6 +64,7 @@ class BuildRequest:
     platforms: tuple[Platform, ...] = ()
     rewrites_times: bool = False
     attestations: Attestations = field(default_factory=Attestations)
+    squash: str = ""
 
     def tags_of(self, index: int, name: str, *, is_last: bool) -> tuple[Reference, ...]:
         """The tags of a target: a stage's number and its name, which may be ""."""

@@ -37,7 +37,7 @@ class Part:
         for entry in tree.walk(""):
             if entry.kind in (Kind.FILE, Kind.HARDLINK) and entry.digest:
                 subjects.append((printable(entry.path), Digest(entry.digest)))
-            yield entry, _verified(entry, tree.opener(entry)) if entry.kind is Kind.FILE else None
+            yield entry, judged(entry, tree.opener(entry)) if entry.kind is Kind.FILE else None
         for artifact in self.attached:
             yield from self._statements(artifact, subjects, contents)
 
@@ -85,7 +85,7 @@ def merged(image: AnyImage, contents: LayerContents) -> Iterator[Change]:
             yield entry._replace(path=f"{part.directory}/{entry.path}", link=link), opener
 
 
-def _verified(entry: Entry, opener: Opener) -> Opener:
+def judged(entry: Entry, opener: Opener) -> Opener:
     """A file read out of a tar's middle is judged by its own digest, since the tar's isn't taken."""
     if not entry.digest:
         return opener
