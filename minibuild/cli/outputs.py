@@ -29,6 +29,8 @@ _ATTRIBUTES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "tar": ("dest",),
     }
 )
+# What BuildKit can be told to do, and we do anyway.
+_ALWAYS: Mapping[str, str] = MappingProxyType({"oci-mediatypes": "true", "store": "true", "unpack": "false"})
 _LATER = (
     *("attestation-inline", "dangling-name-prefix", "mode", "oci-artifact", "oci-mediatypes"),
     *("platform-split", "registry.insecure", "store", "unpack"),
@@ -166,7 +168,7 @@ def _attribute(word: str, text: str) -> tuple[str, str]:
 def _refuse_unknown(word: str, kind: str, attributes: Mapping[str, str]) -> None:
     known = (*_ATTRIBUTES[kind], "target")
     for key in attributes:
-        if key in known:
+        if key in known or attributes[key].lower() == _ALWAYS.get(key):
             continue
         if key in _LATER or key.startswith("annotation"):
             raise UsageError(f"--output {word!r}: {key} is not supported yet", hint="leave it out")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from minibuild.build.request import BuildResult, Target
+from minibuild.cli.display.text import visible
 from minibuild.cli.outputs import Output
 from minibuild.cli.units import human_size
 from minibuild.errors import UsageError
@@ -42,7 +43,7 @@ def _identity(image: AnyImage) -> Iterator[tuple[str, str]]:
         return
     yield "index", image.digest
     for one in image.images:
-        yield "for", f"{one.config.platform}  {one.digest}  {_size(one)}"
+        yield "for", f"{visible(str(one.config.platform))}  {one.digest}  {_size(one)}"
 
 
 def _size(image: AnyImage) -> str:

@@ -226,6 +226,7 @@ OUTPUTS: Mapping[str, Output] = {
     "type=image,name=a,push-by-digest=true,name-canonical=true,push=true": Output(
         "registry", names=("a",), compression=Compression("gzip"), by_digest=True, is_canonical=True
     ),
+    "type=image,name=a,oci-mediatypes=true,store=true,unpack=false": Output("image", names=("a",)),
     'type=tar,"dest=with,comma"': Output("tar", "with,comma"),
 }
 
@@ -259,6 +260,10 @@ BAD_OUTPUTS = {
     "type=registry,compression-level=10": (
         "--output 'type=registry,compression-level=10' has '10' for a level, gzip has 0 to 9",
         "",
+    ),
+    "type=oci,oci-mediatypes=false": (
+        "--output 'type=oci,oci-mediatypes=false': oci-mediatypes is not supported yet",
+        "leave it out",
     ),
     "type=image,push=x": ("--output 'type=image,push=x' has 'x' for push, wanted true or false", ""),
     "type=image,push-by-digest=true": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
+from minibuild.cli.display.text import visible
 from minibuild.cli.manifest.lists import PLACES, index_of, name_of, sources
 from minibuild.cli.options import add_mirrors
 from minibuild.cli.parser import Pairs, Parser
@@ -43,6 +44,6 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         found.store.put_image(index)
         found.store.images.tag(name, index)
     for item in index.manifests:
-        session.note(f"{item.platform or 'no platform'}  {item.digest}")
+        session.note(f"{visible(str(item.platform or 'no platform'))}  {item.digest}")
     session.print(index.digest)
     return 0

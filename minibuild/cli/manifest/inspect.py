@@ -34,7 +34,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     with sources(arguments, session) as found:
         raw = found.document(arguments.operands[0])
     if arguments.raw:
-        session.output.write(raw.decode())
+        session.output.buffer.write(raw)
     elif template:
         session.print(template.render(json.loads(raw)))
     else:
