@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "diff": ("diff", "Tell what two images differ in"),
         "sbom": ("sbom", "Tell which packages an image holds, as an SPDX document"),
         "tag": ("tag", "Give an image one more name"),
+        "squash": ("squash", "Make one layer of an image's, or of those on top of another's"),
         "rmi": ("rmi", "Remove names, and images that have none left"),
         "du": ("du", "Show what takes how much room in the store"),
         "prune": ("prune", "Throw away what can be made again"),

@@ -86,7 +86,12 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> BuildRequest:
     """What the words ask for; raises UsageError or ContextError."""
     request = asked_of(arguments, environment)
-    tags = tuple(dict.fromkeys(map(_tag, arguments.tag)))
+    tags, caches = tuple(dict.fromkeys(map(_tag, arguments.tag))), caches_of(arguments)
+    if arguments.squash and caches.is_inline:
+        raise UsageError(
+            "--cache-to type=inline tells of the image's layers, which --squash makes one of",
+            hint="write the cache elsewhere: --cache-to type=registry,ref=NAME",
+        )
     for stage, _ in tags:
         _check_target("--tag STAGE=", stage, request.target)
     return replace(
@@ -94,7 +99,8 @@ def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
         tags=tuple(tag for stage, tag in tags if not stage),
         stage_tags=tuple((stage, tag) for stage, tag in tags if stage),
         no_cache=arguments.no_cache,
-        caches=caches_of(arguments),
+        caches=caches,
+        squash=arguments.squash,
         attestations=attestations_of(arguments),
         no_cache_stages=frozenset(_listed(arguments.no_cache_filter)),
         runtime=arguments.runtime,

@@ -10,10 +10,11 @@ from minibuild.cli.caches import add_caches
 from minibuild.cli.options import add_machinery, add_mirrors, add_platforms, add_progress
 from minibuild.cli.parser import Noted, Pairs, Parser, Refused
 from minibuild.cli.surroundings import add_surroundings
+from minibuild.errors import UsageError
 
 _LIMITS = "limit the whole build from outside: systemd-run --scope -p MemoryMax=2G minibuild …"
 
-# Name → what to do instead. Those of the second table take no value.
+# Name → what to do instead.
 REFUSED: Mapping[str, str] = {
     "--policy": "leave it out",
     "--cgroup-parent": _LIMITS,
@@ -24,9 +25,6 @@ REFUSED: Mapping[str, str] = {
     "--cpu-quota": _LIMITS,
     "--cpuset-cpus": _LIMITS,
     "--cpuset-mems": _LIMITS,
-}
-REFUSED_SWITCHES: Mapping[str, str] = {
-    "--squash": "use several stages, and COPY --from the files you want to keep",
 }
 # Accepted by Docker for old scripts, with no effect there or none here.
 NOTED: Mapping[str, str] = {
@@ -102,6 +100,17 @@ def _epoch(word: str) -> dict[str, str]:
     return {"SOURCE_DATE_EPOCH": word}
 
 
+def _squash(word: str) -> str:
+    """The manner that it is, docker's ``true`` and ``false`` among them; raises UsageError."""
+    from minibuild.build.squashing import MANNERS
+
+    manner = {"true": "base", "false": ""}.get(word, word)
+    if manner not in ("", *MANNERS):
+        hint = "; ".join(f"{name}: {what}" for name, what in MANNERS.items())
+        raise UsageError(f"--squash wants {', '.join(MANNERS)}, got {word!r}", hint=hint)
+    return manner
+
+
 def _empty(_key: str) -> str:
     """What docker takes for the value of a label that has none."""
     return ""
@@ -135,6 +144,8 @@ def _add_result(parser: Parser) -> None:
     )
     add("--push", action="store_true", help="put the result into the registries of its names: -o type=registry")
     add_attestations(add)
+    words = "make one layer of those on top of the base (the default), of each stage's, or of all"
+    add("--squash", type=_squash, nargs="?", const="base", default="", metavar="base|stage|all", help=words)
     add("-q", "--quiet", action="store_true", help="print the image ID alone, on standard output")
     add("--iidfile", metavar="FILE", help="write the image ID there")
     add("--digest-file", metavar="FILE", help="write the manifest's digest there, that of the registry after a push")
@@ -160,8 +171,6 @@ def _add_docker(parser: Parser) -> None:
     for name, instead in REFUSED.items():
         names = (_SHORT[name], name) if name in _SHORT else (name,)
         parser.add_argument(*names, action=Refused, instead=instead)
-    for name, instead in REFUSED_SWITCHES.items():
-        parser.add_argument(name, action=Refused, nargs=0, instead=instead)
     for name, reason in NOTED.items():
         parser.add_argument(name, action=Noted, reason=reason)
     for name, reason in NOTED_SWITCHES.items():

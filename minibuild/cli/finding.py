@@ -46,6 +46,14 @@ def reference_of(word: str) -> Reference | None:
         return None
 
 
+def new_name(word: str) -> Reference:
+    """The name that a word gives to an image; raises UsageError for a name that the bytes alone can give."""
+    reference = Reference.parse(word)
+    if reference.is_pinned:
+        raise UsageError(f"{word!r} has a digest, which only the bytes can give", hint="leave @sha256:… out")
+    return reference
+
+
 def _near(store: Store, word: str) -> str:
     names = [reference.familiar() for reference, _ in store.images.list() if reference]
     return (

@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from minibuild.cli.finding import find_any
+from minibuild.cli.finding import find_any, new_name
 from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
-from minibuild.errors import UsageError
-from minibuild.oci import Reference
 
 
 def parser(_environment: Mapping[str, str]) -> Parser:
@@ -20,9 +18,7 @@ def parser(_environment: Mapping[str, str]) -> Parser:
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Names the image; who had the name loses it."""
     word, new = arguments.operands
-    reference = Reference.parse(new)
-    if reference.is_pinned:
-        raise UsageError(f"{new!r} has a digest, which only the bytes can give", hint="leave @sha256:… out")
+    reference = new_name(new)
     with session.store() as store:
         store.images.tag(reference, find_any(store, word))
     return 0

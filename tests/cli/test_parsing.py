@@ -166,9 +166,26 @@ def test_what_cannot_be_taken_is_refused_with_a_remedy(words: str, said: tuple[s
 
 
 @pytest.mark.parametrize(
+    ("words", "manner"), [("", ""), ("--squash", "base"), ("--squash=stage", "stage"), ("--squash=false --pull", "")]
+)
+def test_squash_keeps_the_base_unless_it_says_more(words: str, manner: str) -> None:
+    assert request(*words.split()).squash == manner
+
+
+def test_a_manner_of_squashing_that_there_is_none_of_is_refused() -> None:
+    with pytest.raises(UsageError, match="--squash wants base, stage, all, got 'most'"):
+        request("--squash=most")
+
+
+def test_an_image_cannot_carry_the_cache_of_layers_that_it_has_not() -> None:
+    with pytest.raises(UsageError, match="type=inline tells of the image's layers, which --squash makes one of"):
+        request("--squash", "--cache-to", "type=inline")
+
+
+@pytest.mark.parametrize(
     "words",
     [
-        *("--policy x", "--cgroup-parent x", "--squash"),
+        *("--policy x", "--cgroup-parent x"),
         *("--resource x", "--memory-swap 1g", "-c 5", "--cpu-period 5"),
         *("--cpu-quota 5", "--cpuset-cpus 0", "--cpuset-mems 0"),
     ],

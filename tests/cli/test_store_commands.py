@@ -209,6 +209,22 @@ def test_rmi_goes_on_after_one_that_is_missing(shell: Shell, add: Add) -> None:
     assert shell("rmi", "-f", "nope") == Done(0, "", "")
 
 
+def test_squash_makes_another_image_of_one_layer(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nWORKDIR /a\nWORKDIR /a/b\nUSER app\n")
+    assert shell("build", "-q", "-t", "app:1", str(tmp_path)).status == 0
+    done = shell("squash", "-t", "app:small", "app:1")
+    assert (done.status, done.err) == (0, "")
+    assert shell("inspect", "-f", "{{.Id}} {{len .RootFS.Layers}} {{.Config.User}}", "app:small", "app:1").out.split()[
+        :3
+    ] == [done.out.strip(), "1", "app"]
+    assert shell("squash", "--from", "app:small", "app:1") == Done(
+        7,
+        "",
+        "error: app:1 doesn't stand on app:small: of its 1 layers, app:1 begins with 0\n"
+        "hint: minibuild history shows what each was made of\n",
+    )
+
+
 def test_save_and_load_carry_an_image_to_another_store(shell: Shell, add: Add, tmp_path: Path) -> None:
     image = add("web:1", "web:2")
     saved = shell("save", "-o", str(tmp_path / "web.tar"), "web:1", "web:2")
