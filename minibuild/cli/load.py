@@ -14,7 +14,7 @@ from minibuild.cli.options import add_platform, add_progress, platform_of
 from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
 from minibuild.errors import ImageError
-from minibuild.oci import Descriptor, Image, Platform, Reference
+from minibuild.oci import AnyImage, Descriptor, Platform, Reference
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -27,7 +27,7 @@ _BLOCK = 1 << 20
 class Images(Protocol):
     """A place with any number of images."""
 
-    def images(self, platform: Platform) -> Iterable[tuple[tuple[Reference, ...], Image]]: ...
+    def images(self, platform: Platform | None) -> Iterable[tuple[tuple[Reference, ...], AnyImage]]: ...
 
     def open(self, descriptor: Descriptor) -> BinaryIO: ...
 
@@ -40,14 +40,14 @@ def parser(environment: Mapping[str, str]) -> Parser:
         "-i", "--input", metavar="FILE", help="the archive, or the directory of an OCI layout (default: standard input)"
     )
     add("-q", "--quiet", action="store_true", help="show nothing but the names")
-    add_platform(add, "which of several")
+    add_platform(add, "of several platforms only that one", default="all")
     add_progress(add, environment)
     return parser
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Loads every image that the archive has for the platform."""
-    platform = platform_of(arguments, session.environment)
+    """Loads every image that the archive has, or has for the platform."""
+    platform = platform_of(arguments, session.environment) if arguments.platform else None
     display = choose("quiet" if arguments.quiet else arguments.progress, session.errors, session.environment)
     where = arguments.input or "standard input"
     lines = []
@@ -57,11 +57,13 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         source = _source(arguments.input, session)
         with Journal(display).activity(f"loading from {where}") as activity:
             for names, image in source.images(platform):
-                bring(store, source, image.blobs, activity)
+                for package in image.packages:
+                    bring(store, source, package.blobs, activity)
                 store.put_image(image)
                 lines += _name(store, names, image)
     if not lines:
-        raise ImageError(f"{where} has no image for {platform}", hint="choose another with --platform")
+        for_it = f" for {platform}" if platform else ""
+        raise ImageError(f"{where} has no image{for_it}", hint="choose another with --platform" if platform else "")
     session.output.write("".join(f"{line}\n" for line in lines))
     return 0
 
@@ -78,7 +80,7 @@ def _source(word: str | None, session: Session) -> Images:
     return OciLayout(path) if path.is_dir() else DockerArchive(path)
 
 
-def _name(store: Store, names: tuple[Reference, ...], image: Image) -> list[str]:
+def _name(store: Store, names: tuple[Reference, ...], image: AnyImage) -> list[str]:
     for name in names:
         store.images.tag(name, image)
     if names:

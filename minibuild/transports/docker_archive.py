@@ -49,8 +49,8 @@ class DockerArchive:
     def open(self, descriptor: Descriptor) -> BinaryIO:
         return self._images.open(descriptor)
 
-    def images(self, platform: Platform) -> Iterator[tuple[tuple[Reference, ...], Image]]:
-        """All images for a platform, each with its names."""
+    def images(self, platform: Platform | None) -> Iterator[tuple[tuple[Reference, ...], AnyImage]]:
+        """All images for a platform, None: for any, each with its names."""
         return self._images.images(platform)
 
     def close(self) -> None:
@@ -112,7 +112,7 @@ class _Saved:
             raise ImageError(f"{self._files.where} has no layer {descriptor.digest}")
         return verified(self._files.open(name), descriptor.digest, f"{name} of {self._files.where}")
 
-    def images(self, _platform: Platform) -> Iterator[tuple[tuple[Reference, ...], Image]]:
+    def images(self, _platform: Platform | None) -> Iterator[tuple[tuple[Reference, ...], Image]]:
         """All images, each with its names."""
         for item in self._items:
             yield tuple(map(Reference.parse, _tags(item))), self._image(item)

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from minibuild.errors import ImageError, MinibuildError
-from minibuild.oci import Descriptor, Digest, Image, MediaType, Platform, Reference
+from minibuild.oci import AnyImage, Descriptor, Digest, Image, ImageIndex, MediaType, Platform, Reference
+from minibuild.oci.artifact import Artifact
 from minibuild.oci.image import parse_manifest
-from minibuild.oci.index import INDEX_TYPES, MANIFEST_TYPES, choose, parse_index
+from minibuild.oci.index import INDEX_TYPES, MANIFEST_TYPES, choose, is_attached, parse_index
 from minibuild.store.blobs import DOCUMENT_LIMIT
 from minibuild.store.layout import INDEX_FILE, LAYOUT_FILE, Document, names_of, read_index, reference_of
 from minibuild.store.verifying import verified
@@ -47,13 +48,16 @@ class Layout:
         """The manifest that the pin means, whatever it is of; of an index, the one for a platform."""
         return self._manifest(self._meant(None), platform)
 
-    def images(self, platform: Platform) -> Iterator[tuple[tuple[Reference, ...], Image]]:
-        """All images for a platform, each with its names, in the index's order."""
+    def images(self, platform: Platform | None) -> Iterator[tuple[tuple[Reference, ...], AnyImage]]:
+        """All images for a platform, each with its names, in the index's order; None: for any, so that what is for
+        several is an index of those that are here.
+        """
         entries = self._entries()
         for digest in dict.fromkeys(entry["digest"] for entry in entries):
             own = [entry for entry in entries if entry["digest"] == digest]
             names = tuple(filter(None, map(reference_of, own)))
-            yield names, self._image([Descriptor.parse(own[0])], platform)
+            descriptor = Descriptor.parse(own[0])
+            yield names, self._image([descriptor], platform) if platform else self._whole(descriptor)
 
     def _entries(self) -> list[Document]:
         if self._files.size(LAYOUT_FILE) is None:
@@ -95,8 +99,29 @@ class Layout:
         return Descriptor(MediaType.INDEX if "manifests" in document else MediaType.MANIFEST, digest, size)
 
     def _image(self, candidates: Sequence[Descriptor], platform: Platform) -> Image:
-        raw = self._manifest(candidates, platform)
-        return Image.parse(raw, self._document(Descriptor.parse(parse_manifest(raw).get("config") or {})))
+        return Image.parse(*self._with_config(self._manifest(candidates, platform)))
+
+    def _whole(self, descriptor: Descriptor) -> AnyImage:
+        """An image; an index of those that are here; or where that is one alone with nothing attached, that one."""
+        raw = self._document(descriptor)
+        if descriptor.media_type not in INDEX_TYPES:
+            return Image.parse(*self._with_config(raw))
+        images, attached = [], []
+        for listed in parse_index(raw):
+            if self._files.size(_blob(listed.digest)) is None:
+                continue
+            documents = self._with_config(self._document(listed))
+            if is_attached(listed):
+                attached.append(Artifact.parse(*documents))
+            else:
+                images.append(Image.parse(*documents))
+        if not images:
+            raise ImageError(f"{self._files.where} has no image of the index {descriptor.digest}")
+        return images[0] if len(images) == 1 and not attached else ImageIndex.parse(raw, images, attached)
+
+    def _with_config(self, raw: bytes) -> tuple[bytes, bytes]:
+        """A manifest and the configuration that it names."""
+        return raw, self._document(Descriptor.parse(parse_manifest(raw).get("config") or {}))
 
     def _manifest(self, candidates: Sequence[Descriptor], platform: Platform) -> bytes:
         chosen = candidates[0] if len(candidates) == 1 else None

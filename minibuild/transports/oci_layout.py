@@ -59,8 +59,8 @@ class OciLayout:
         """The manifest that is meant, whatever it is of; of an index, the one for a platform."""
         return self._layout.manifest(platform)
 
-    def images(self, platform: Platform) -> Iterator[tuple[tuple[Reference, ...], Image]]:
-        """All images for a platform, each with its names."""
+    def images(self, platform: Platform | None) -> Iterator[tuple[tuple[Reference, ...], AnyImage]]:
+        """All images for a platform, None: for any, each with its names."""
         return self._layout.images(platform)
 
     def export(self, image: AnyImage, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:

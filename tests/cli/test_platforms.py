@@ -52,6 +52,15 @@ def test_files_about_the_result_tell_the_index_in_dockers_words(minibuild: Minib
     }
 
 
+def test_an_archive_of_all_platforms_is_loaded_whole_or_in_part(minibuild: Minibuild, project: Path) -> None:
+    digest = minibuild.succeed("build", "-q", BOTH, "-t", "web:1", "-o", "type=oci,dest=web.tar", ".", cwd=project)
+    elsewhere, words = minibuild.at(project / "elsewhere"), ("load", "-q", "-i", project / "web.tar")
+    assert elsewhere.succeed(*words) == "Loaded image: web:1\n"
+    assert elsewhere.succeed("inspect", "-f", "{{.Descriptor.digest}}", "web:1") == digest
+    elsewhere.succeed(*words, "--platform=linux/arm64")
+    assert elsewhere.succeed("inspect", "-f", "{{.Architecture}}", "web:1") == "arm64\n"
+
+
 def test_each_platforms_files_have_a_directory(minibuild: Minibuild, project: Path) -> None:
     minibuild.succeed("build", BOTH, "-o", "out", ".", cwd=project)
     found = {str(path.relative_to(project / "out")): path.read_text() for path in project.glob("out/*/srv/app")}

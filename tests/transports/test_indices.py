@@ -88,6 +88,20 @@ def test_layouts_give_each_platform_its_image_back(tmp_path: Path, store: Store,
     assert [transport.resolve(APP, platform) for platform in (LINUX, ARM)] == list(index.images)
 
 
+@pytest.mark.parametrize("place", ["archive.tar", "layout"])
+def test_layouts_give_all_back_that_they_have(tmp_path: Path, store: Store, attested: ImageIndex, place: str) -> None:
+    transport = (DockerArchive if place.endswith(".tar") else OciLayout)(tmp_path / place)
+    transport.export(attested, [APP], store, silent)
+    assert list(transport.images(None)) == [((APP,), attested)]
+
+
+def test_of_an_index_a_layout_gives_what_is_there(tmp_path: Path, store: Store, index: ImageIndex) -> None:
+    layout = OciLayout(tmp_path / "layout")
+    layout.export(index, [APP], store, silent)
+    (tmp_path / "layout/blobs/sha256" / index.images[1].digest.hex).unlink()
+    assert list(layout.images(None)) == [((APP,), index.images[0])]
+
+
 def test_an_archive_of_several_platforms_is_no_archive_of_dockers(
     tmp_path: Path, store: Store, index: ImageIndex
 ) -> None:
