@@ -15,7 +15,9 @@ def main() -> int:
         return 0
     from minibuild.cli.main import run
 
-    return run(sys.argv[1:])
+    # Installed as /kaniko/executor, say, it is what stood there.
+    executor = ["kaniko"] if sys.argv[0].rpartition("/")[2] == "executor" else []
+    return run([*executor, *sys.argv[1:]])
 
 
 if __name__ == "__main__":

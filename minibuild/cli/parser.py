@@ -146,7 +146,8 @@ class Noted(argparse.Action):
         self.reason = reason
 
     def __call__(self, _parser: object, namespace: Any, _values: object, option: str | None = None) -> None:
-        namespace.notes = (*getattr(namespace, "notes", ()), f"{option} has no effect: {self.reason}")
+        notes = (*getattr(namespace, "notes", ()), f"{option} has no effect: {self.reason}")
+        namespace.notes = tuple(dict.fromkeys(notes))
 
 
 class Pairs(argparse.Action):

@@ -1,0 +1,1 @@
+"""minibuild in the place of kaniko."""
