@@ -11,10 +11,11 @@ from minibuild.build.request import BuildRequest, BuildResult
 from minibuild.cli.outputs import STDOUT, Output
 from minibuild.cli.session import Session
 from minibuild.events import Event, Progress, Warned
-from minibuild.oci import AnyImage, Reference
+from minibuild.oci import AnyImage, Image, Layer, MediaType, Reference
 
 if TYPE_CHECKING:
     from minibuild.store import Store
+    from minibuild.transports.archive import Named
     from minibuild.transports.base import Exporter
 
 
@@ -50,8 +51,20 @@ class Exports:
         with Journal(self._counted_on()).activity(f"exporting to {_place(output, names)}") as activity:
             if output.compression:
                 image = self._store.repacked(image, output.compression, force=output.forces_compression)
+            elif output.type == "docker":
+                image = _for_docker(image, self._store)
             exporter.export(image, names, self._store, activity.progress)
         return image
+
+    def archive(self, output: Output, named: Sequence[Named]) -> None:
+        """Writes several images to one archive."""
+        from minibuild.transports.docker_archive import DockerArchive
+
+        archive = exporter_of(output, self._session)
+        assert isinstance(archive, DockerArchive)
+        with Journal(self._counted_on()).activity(f"exporting to {_place(output, ())}") as activity:
+            images = [(_for_docker(image, self._store), names) for image, names in named]
+            archive.export_all(images, self._store, activity.progress)
 
     def caches(self, request: BuildRequest, result: BuildResult, pushed: Sequence[Reference]) -> None:
         """Writes the caches that a build was asked for; ``pushed`` are names that its images have in registries."""
@@ -69,6 +82,17 @@ class Exports:
             self.progress(event if isinstance(event, Warned) else replace(event, activity=event.activity + before))
 
         return counted_on
+
+
+def _for_docker(image: AnyImage, store: Store) -> AnyImage:
+    """The image, its zstd layers uncompressed: docker before 23 reads none."""
+    from minibuild.layers.compressing import Compression
+
+    def plain(layer: Layer) -> Layer:
+        is_zstd = layer.descriptor.media_type == MediaType.LAYER_ZSTD
+        return store.compressed(layer, Compression("uncompressed"), force=True) if is_zstd else layer
+
+    return image.with_layers([plain(layer) for layer in image.layers]) if isinstance(image, Image) else image
 
 
 def exporter_of(output: Output, session: Session) -> Exporter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from minibuild.cli.display import choose
@@ -14,8 +15,7 @@ from minibuild.cli.options import add_platform, add_progress, platform_of
 from minibuild.cli.outputs import STDOUT, Output, check_outputs
 from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
-from minibuild.errors import UsageError
-from minibuild.oci import Image, Platform, Reference
+from minibuild.oci import Digest, Image, Platform, Reference
 
 if TYPE_CHECKING:
     from minibuild.store import Store
@@ -25,7 +25,8 @@ def parser(environment: Mapping[str, str]) -> Parser:
     """The grammar of the command."""
     parser = Parser(
         "save",
-        "Writes an image to an archive that docker load and OCI tools read. Several names may be given of one image.",
+        "Writes images to an archive that docker load and OCI tools read; what they have in common is in it once. A "
+        "name without a tag means all tags that it has.",
         "IMAGE…",
         least=1,
         most=None,
@@ -43,20 +44,28 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     check_outputs([output], quiet=False, terminal=session.output.isatty())
     display = choose(arguments.progress, session.errors, session.environment)
     with session.store() as store, closing(display):
-        image, names = _chosen(store, arguments.operands, platform_of(arguments, session.environment))
-        Exports(store, display, session).export(output, image, names)
+        named = _chosen(store, arguments.operands, platform_of(arguments, session.environment))
+        Exports(store, display, session).archive(output, named)
     return 0
 
 
-def _chosen(store: Store, words: Sequence[str], platform: Platform) -> tuple[Image, list[Reference]]:
-    found = {word: find_any(store, word) for word in words}
-    images = {word: image_for(one, word, platform) for word, one in found.items()}
-    first = images[words[0]]
-    for word, image in images.items():
-        if image != first:
-            raise UsageError(
-                f"{word} is another image than {words[0]}, and several in one archive are not supported yet",
-                hint="save each into an archive of its own",
-            )
-    known = store.images.names(found[words[0]])
-    return first, [name for name in map(reference_of, words) if name in known]
+def _chosen(store: Store, words: Sequence[str], platform: Platform) -> list[tuple[Image, list[Reference]]]:
+    """Each image once, with those of its names that were said, in the order in which they were."""
+    chosen: dict[Digest, tuple[Image, list[Reference]]] = {}
+    for word in chain.from_iterable(_tagged(store, said) for said in words):
+        found = find_any(store, word)
+        _, names = chosen.setdefault(found.digest, (image_for(found, word, platform), []))
+        name = reference_of(word)
+        if name in store.images.names(found) and name not in names:
+            names.append(name)
+    return list(chosen.values())
+
+
+def _tagged(store: Store, word: str) -> Sequence[str]:
+    """The names with their tags that a bare name means, as with docker; any other word as it is."""
+    reference = reference_of(word)
+    if reference is None or reference.digest or ":" in word.rpartition("/")[2]:
+        return [word]
+    return [str(name) for name, _ in store.images.listed() if name and name.name == reference.name and name.tag] or [
+        word
+    ]

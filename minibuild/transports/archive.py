@@ -8,41 +8,55 @@ Source: what BuildKit's docker exporter and ``docker save`` of Docker 25 write.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from minibuild.events import Progress, Transferred
 from minibuild.layers import tar
 from minibuild.layers.entry import Entry, Kind
-from minibuild.oci import AnyImage, Digest, Image, Reference
+from minibuild.oci import AnyImage, Digest, Image, ImageIndex, Reference
 from minibuild.oci.config import encode_json
-from minibuild.store.layout import INDEX_FILE, LAYOUT, LAYOUT_FILE, entries_of, write_index
+from minibuild.store.layout import (
+    FULL_NAME,
+    INDEX_FILE,
+    LAYOUT,
+    LAYOUT_FILE,
+    REF_NAME,
+    Documents,
+    entries_of,
+    write_index,
+)
 from minibuild.transports.base import LayerContents
 
 MANIFEST_FILE = "manifest.json"
 _BLOCK = 1 << 20
 
 
+Named: TypeAlias = tuple[AnyImage, Sequence[Reference]]
+"""An image, or an index, and the names it is to have."""
+
+
 def archive(
-    image: AnyImage,
-    names: Sequence[Reference],
+    named: Sequence[Named],
     contents: LayerContents,
     progress: Progress,
     omitted: Collection[Digest] = (),
 ) -> Iterator[bytes]:
-    """The archive's bytes, in pieces. Layers with an ``omitted`` diff_id are named and not there: for a daemon that
-    has them; such an archive is no OCI layout.
+    """The archive's bytes, in pieces; what several images have in common is in it once. Layers with an ``omitted``
+    diff_id are named and not there: for a daemon that has them; such an archive is no OCI layout.
     """
-    documents = {_blob(one.config_descriptor.digest): one.raw_config for one in image.packages}
-    documents |= {_blob(one.digest): one.raw_manifest for one in image.packages}
-    if isinstance(image, Image):
-        documents[MANIFEST_FILE] = docker_manifest(image, names)
-    else:
-        documents[_blob(image.digest)] = image.raw
+    packages = [one for image, _ in named for one in image.packages]
+    documents = {_blob(one.config_descriptor.digest): one.raw_config for one in packages}
+    documents |= {_blob(one.digest): one.raw_manifest for one in packages}
+    documents |= {_blob(image.digest): image.raw for image, _ in named if isinstance(image, ImageIndex)}
+    if not any(isinstance(image, ImageIndex) for image, _ in named):
+        documents[MANIFEST_FILE] = docker_manifest(named)
     if not omitted:
-        documents |= {INDEX_FILE: write_index(entries_of(image, names)), LAYOUT_FILE: LAYOUT}
-    missing = {layer.descriptor.digest for one in image.images for layer in one.layers if layer.diff_id in omitted}
-    wanted = (descriptor for one in image.packages for descriptor in one.blobs if descriptor.digest not in missing)
+        documents |= {INDEX_FILE: write_index(_entries(named)), LAYOUT_FILE: LAYOUT}
+    layers = [layer for image, _ in named for one in image.images for layer in one.layers]
+    missing = {layer.descriptor.digest for layer in layers if layer.diff_id in omitted}
+    wanted = (descriptor for one in packages for descriptor in one.blobs if descriptor.digest not in missing)
     blobs = {_blob(descriptor.digest): descriptor for descriptor in wanted}
     for directory in ("blobs", "blobs/sha256"):
         yield tar.encode(Entry(directory, Kind.DIRECTORY, 0o755))
@@ -63,17 +77,33 @@ def archive(
     yield tar.END
 
 
-def docker_manifest(image: Image, names: Sequence[Reference]) -> bytes:
-    """``manifest.json``: where the configuration and the layers lie. Names without a tag have no place in it."""
+def docker_manifest(named: Sequence[Named]) -> bytes:
+    """``manifest.json``: where the configuration and the layers of each image lie. Names without a tag have no place
+    in it.
+    """
+    return encode_json([_item(one, names) for image, names in named for one in image.images])
+
+
+def _item(image: Image, names: Sequence[Reference]) -> dict[str, Any]:
     tags = [name.with_tag(name.tag).familiar() for name in names if name.tag]
     sources = {layer.diff_id: layer.descriptor.encode() for layer in image.layers}
-    document: dict[str, Any] = {
+    return {
         "Config": _blob(image.id),
         "RepoTags": tags or None,
         "Layers": [_blob(layer.descriptor.digest) for layer in image.layers],
         "LayerSources": sources,
     }
-    return encode_json([document])
+
+
+def _entries(named: Sequence[Named]) -> Documents:
+    """The entries of all images, which are known by their tags, or by their full names where several have a tag."""
+    entries = [entry for image, names in named for entry in entries_of(image, names)]
+    tags = Counter(entry.get("annotations", {}).get(REF_NAME) for entry in entries)
+    for entry in entries:
+        annotations = entry.get("annotations", {})
+        if FULL_NAME in annotations and tags[annotations[REF_NAME]] > 1:
+            annotations[REF_NAME] = annotations[FULL_NAME]
+    return entries
 
 
 def _header(name: str, size: int) -> bytes:

@@ -16,7 +16,7 @@ from minibuild.oci import AnyImage, Descriptor, Digest, Image, ImageConfig, Laye
 from minibuild.oci.config import encode_json
 from minibuild.store.layout import INDEX_FILE, LAYOUT_FILE
 from minibuild.store.verifying import verified
-from minibuild.transports.archive import MANIFEST_FILE, archive
+from minibuild.transports.archive import MANIFEST_FILE, Named, archive
 from minibuild.transports.base import LayerContents
 from minibuild.transports.files import Archive, Files, read
 from minibuild.transports.layout import Layout
@@ -60,8 +60,12 @@ class DockerArchive:
 
     def export(self, image: AnyImage, names: Sequence[Reference], contents: LayerContents, progress: Progress) -> None:
         """Writes the archive anew."""
+        self.export_all([(image, names)], contents, progress)
+
+    def export_all(self, named: Sequence[Named], contents: LayerContents, progress: Progress) -> None:
+        """As ``export``, of several images."""
         with written(self._place) as sink:
-            for piece in archive(image, names, contents, progress):
+            for piece in archive(named, contents, progress):
                 sink.write(piece)
 
     @cached_property

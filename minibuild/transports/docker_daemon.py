@@ -45,9 +45,9 @@ class DockerDaemon:
             known = _known_layers(client, image)
             if known:
                 with suppress(_Refused):
-                    return _load(client, archive(image, names, contents, progress, known))
+                    return _load(client, archive([(image, names)], contents, progress, known))
             try:
-                _load(client, archive(image, names, contents, progress))
+                _load(client, archive([(image, names)], contents, progress))
             except _Refused as refused:
                 raise ImageError(f"the docker daemon refuses the image: {refused}") from refused
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -242,13 +243,44 @@ def test_an_image_saved_by_id_has_no_name_when_loaded(shell: Shell, add: Add, tm
     assert other("load", "-q", "-i", str(tmp_path / "web.tar")).out == f"Loaded image ID: {image.id}\n"
 
 
-def test_two_images_do_not_go_into_one_archive(shell: Shell, add: Add, tmp_path: Path) -> None:
-    add("a", which="1")
-    add("b", which="2")
-    done = shell("save", "-o", str(tmp_path / "x.tar"), "a", "b")
-    assert done.status == 2
-    assert "several in one archive are not supported yet" in done.err
-    assert not (tmp_path / "x.tar").exists()
+def test_several_images_go_into_one_archive_and_come_out_of_it(shell: Shell, add: Add, tmp_path: Path) -> None:
+    add("a:1", which="1")
+    add("b:1", "team/b:2", which="2")
+    third = add(which="3")
+    assert shell("save", "-o", str(tmp_path / "x.tar"), "a:1", "b:1", "team/b:2", third.id.short).status == 0
+    with tarfile.open(tmp_path / "x.tar") as archive:
+        names = archive.getnames()
+        documents = json.loads(archive.extractfile("manifest.json").read())  # type: ignore[union-attr]
+    assert len(names) == len(set(names)) == 2 + 3 * 2 + 2 + 3
+    assert [item["RepoTags"] for item in documents] == [["a:1"], ["b:1", "team/b:2"], None]
+    loaded = Shell(tmp_path / "other", shell.capture)("load", "-q", "-i", str(tmp_path / "x.tar"))
+    assert loaded.out.splitlines() == [
+        "Loaded image: a:1",
+        "Loaded image: b:1",
+        "Loaded image: team/b:2",
+        f"Loaded image ID: {third.id}",
+    ]
+
+
+def test_a_tag_that_several_images_have_is_written_in_full_for_oci_tools(
+    shell: Shell, add: Add, tmp_path: Path
+) -> None:
+    add("a:1", which="1")
+    add("b:1", "b:2", which="2")
+    shell("save", "-o", str(tmp_path / "x.tar"), "a:1", "b:1", "b:2")
+    with tarfile.open(tmp_path / "x.tar") as archive:
+        index = json.loads(archive.extractfile("index.json").read())  # type: ignore[union-attr]
+    names = [entry["annotations"]["org.opencontainers.image.ref.name"] for entry in index["manifests"]]
+    assert names == ["docker.io/library/a:1", "docker.io/library/b:1", "2"]
+
+
+def test_a_bare_name_saves_all_its_tags(shell: Shell, add: Add, tmp_path: Path) -> None:
+    add("a:1", which="1")
+    add("a:2", which="2")
+    add("b:1", which="3")
+    shell("save", "-o", str(tmp_path / "x.tar"), "a")
+    loaded = Shell(tmp_path / "other", shell.capture)("load", "-q", "-i", str(tmp_path / "x.tar"))
+    assert loaded.out == "Loaded image: a:1\nLoaded image: a:2\n"
 
 
 def test_a_layout_is_loaded_as_a_directory(shell: Shell, add: Add, tmp_path: Path) -> None:
