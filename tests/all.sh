@@ -33,6 +33,7 @@ xz:xz-utils
 zstd:zstd
 npm:npm
 rpm:rpm
+db5.3_load:db5.3-util
 '
 has() { PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "$1" >/dev/null 2>&1; }
 is_root() { [ "$(id -u)" = 0 ]; }

@@ -1,6 +1,6 @@
-"""RPM's packages: headers out of the databases that rpm has had, but for the one in BerkeleyDB's format.
+"""RPM's packages: headers out of each of the databases that rpm has had.
 
-Source: rpm's lib/backend/sqlite.c, ndb/rpmpkg.c.
+Source: rpm's lib/backend/sqlite.c, ndb/rpmpkg.c, bdb_ro.c.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +16,13 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from minibuild.errors import ImageError
+from minibuild.inventory import berkeley
 from minibuild.inventory.evidence import Evidence
 from minibuild.inventory.package import Package
 from minibuild.inventory.rpm_header import fields_of
 from minibuild.layers.entry import Entry, Kind
 
-_DIRECTORIES = ("var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm")
-_SQLITE, _NDB, _BERKELEY = "rpmdb.sqlite", "Packages.db", "Packages"
+_DIRECTORIES = ("var/lib/rpm/", "usr/lib/sysimage/rpm/", "usr/share/rpm/")
 _LARGEST = 512 << 20
 # A view in the place of the table could compute for ever.
 _MOST_STEPS = 50_000_000
@@ -30,25 +30,20 @@ _STEPS = 100_000
 
 _FOUR = struct.Struct("<4s3I")
 _PAGE, _UNIT = 4096, 16
+_LENGTH_OF_COUNTER = 4
 
 
 def tells(entry: Entry) -> bool:
     """It is a database of rpm."""
-    return entry.name in (_SQLITE, _NDB, _BERKELEY) and entry.parent in _DIRECTORIES
+    return entry.path.startswith(_DIRECTORIES) and f"{entry.parent}/" in _DIRECTORIES and entry.name in _FORMATS
 
 
 def read(evidence: Evidence) -> Iterator[Package]:
     """The packages that are installed; the keys of signers stand among them, and are none."""
-    for header in _headers(evidence):
+    for header in _FORMATS[evidence.entry.name](evidence):
         package = _package(evidence, header)
         if package.name != "gpg-pubkey":
             yield package
-
-
-def _headers(evidence: Evidence) -> Iterator[bytes]:
-    if evidence.entry.name == _BERKELEY:
-        raise ImageError("it is a BerkeleyDB, which rpm wrote before 4.16, and which isn't read")
-    return _from_sqlite(evidence) if evidence.entry.name == _SQLITE else _from_ndb(evidence)
 
 
 def _package(evidence: Evidence, header: bytes) -> Package:
@@ -115,3 +110,19 @@ def _blob(content: BinaryIO, offset: int, number: int) -> bytes:
     if magic != b"BlbS" or owner != number:
         raise ImageError(f"it has no header of package {number} where it says")
     return content.read(size)
+
+
+def _from_berkeley(evidence: Evidence) -> Iterator[bytes]:
+    """The values but one: how many packages there have been."""
+    with evidence.open(_LARGEST) as content:
+        for value in berkeley.values(content, evidence.entry.size):
+            if len(value) > _LENGTH_OF_COUNTER:
+                yield value
+
+
+# What the file is called → what reads it.
+_FORMATS: Mapping[str, Callable[[Evidence], Iterator[bytes]]] = {
+    "Packages": _from_berkeley,
+    "Packages.db": _from_ndb,
+    "rpmdb.sqlite": _from_sqlite,
+}

@@ -112,6 +112,32 @@ def suse(root: Path) -> None:
     (root / "usr/lib/sysimage/rpm/Packages.db").write_bytes(ndb(rpm_header(fields)))
 
 
+def old_red_hat(root: Path) -> None:
+    """A BerkeleyDB, which Debian's rpm can't write either, as BerkeleyDB itself writes it."""
+    require("db5.3_load")
+    write(root, "etc/os-release", "ID=rhel\nVERSION_ID=8.10\n")
+    headers = [
+        rpm_header(
+            {1000: name, 1001: "1.2", 1002: "3", 1014: "x" * size, 1022: "noarch", 1044: f"{name}-1.2-3.src.rpm"}
+        )
+        for name, size in (("medium", 4000), ("large", 300_000))
+    ]
+    items = [b"\0\0\0\0", b"\2\0\0\0"]
+    for number, header in enumerate(headers, 1):
+        items += [number.to_bytes(4, "little"), header]
+    lines = [
+        "VERSION=3",
+        "format=bytevalue",
+        "type=hash",
+        "HEADER=END",
+        *(f" {item.hex()}" for item in items),
+        "DATA=END",
+    ]
+    write(root, "dump", "\n".join(lines) + "\n")
+    (root / "var/lib/rpm").mkdir(parents=True)
+    run("db5.3_load", "-f", root / "dump", root / "var/lib/rpm/Packages")
+
+
 def python(root: Path) -> None:
     """The metadata of all that pip installed for these tests."""
     for directory in Path(sysconfig.get_path("purelib")).glob("*.dist-info"):
@@ -137,11 +163,12 @@ def go(root: Path) -> None:
         (alpine, 2, set()),
         (rpm, 1, set()),
         (suse, 1, set()),
+        (old_red_hat, 2, set()),
         (python, 20, set()),
         (ruby, 1, set()),
         (go, 100, {"Go without modules", "Go of a checkout"}),
     ],
-    ids=["apk", "rpm", "rpm of SUSE", "Python", "Ruby", "Go"],
+    ids=["apk", "rpm", "rpm of SUSE", "rpm of old Red Hat", "Python", "Ruby", "Go"],
 )
 def test_the_same_packages_are_found_in_files(
     minibuild: Minibuild, tmp_path: Path, make: Make, count: int, differences: set[str]

@@ -50,11 +50,10 @@ def rpm_header(fields: Mapping[int, str | int]) -> bytes:
     """A package's header as rpm's database has it."""
     rows, data = b"", b""
     for tag, value in fields.items():
-        kind = 4 if isinstance(value, int) else 6
-        rows += struct.pack(">IIiI", tag, kind, len(data), 1)
-        data += (
-            struct.pack(">I", value) if isinstance(value, int) else value.encode() + b"\0\0\0\0"[: 4 - len(value) % 4]
-        )
+        if isinstance(value, int):
+            data += b"\0" * (-len(data) % 4)
+        rows += struct.pack(">IIiI", tag, 4 if isinstance(value, int) else 6, len(data), 1)
+        data += struct.pack(">I", value) if isinstance(value, int) else value.encode() + b"\0"
     return struct.pack(">II", len(fields), len(data)) + rows + data
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from minibuild.inventory import Distribution, Unread
+from minibuild.inventory import Distribution
 from tests.inventory.images import DEBIAN, inventory_of, ndb, purls, rpm_header
 
 STATUS = b"""\
@@ -103,11 +103,11 @@ def test_rpm_tells_of_what_is_installed_out_of_its_own_database() -> None:
     assert (purls(found), found.unread) == ([TINY_PURL], ())
 
 
-def test_a_berkeley_database_is_said_to_be_unread() -> None:
-    found = inventory_of({"var/lib/rpm/Packages": b"\0" * 64})
-    assert found.unread == (
-        Unread("/var/lib/rpm/Packages", "it is a BerkeleyDB, which rpm wrote before 4.16, and which isn't read"),
-    )
+def test_rpm_tells_of_what_is_installed_out_of_a_berkeley_database() -> None:
+    """``Packages`` was made by db5.3_load: pages of 512 bytes, a key, and two headers of which one has 2,000 bytes."""
+    content = (Path(__file__).parent / "Packages").read_bytes()
+    found = inventory_of({"usr/lib/os-release": FEDORA, "var/lib/rpm/Packages": content})
+    assert (purls(found), found.unread) == ([TINY_PURL.replace("/tiny@", "/large@"), TINY_PURL], ())
 
 
 def test_red_hat_is_called_redhat_in_names() -> None:

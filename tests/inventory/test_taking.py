@@ -45,7 +45,11 @@ def overlapping_headers() -> bytes:
 
 OVERLAPPING = overlapping_headers()
 
+BERKELEY = (Path(__file__).parent / "Packages").read_bytes()
+
+
 FILES: Mapping[str, bytes] = {
+    "var/lib/rpm/Packages": BERKELEY,
     DATABASE: A + B,
     "lib/apk/db/installed": b"P:a\nV:1\n\nP:b\nV:2\n",
     "var/lib/rpm/Packages.db": ndb(rpm_header({1000: "a", 1001: "1", 1003: 7}), rpm_header({1000: "b", 1001: "1"})),
@@ -91,6 +95,8 @@ def test_a_package_that_stands_in_several_places_is_listed_once_with_all_of_them
         ("var/lib/rpm/Packages.db", b"RpmP", "error: unpack requires"),
         ("var/lib/rpm/Packages.db", ndb(b"\xff" * 40), "it has a header that ends too early"),
         ("var/lib/rpm/Packages.db", OVERLAPPING, "it has headers that overlap"),
+        ("var/lib/rpm/Packages", b"\0" * 4096, "it is no hash of BerkeleyDB"),
+        ("var/lib/rpm/Packages", BERKELEY[:-512], "it has no page"),
         ("var/lib/rpm/rpmdb.sqlite", endless_database(), "OperationalError: interrupted"),
         ("a.jar", b"no archive", "it is no zip archive"),
         ("a.jar", END_OF_MILLIONS, "error: unpack requires"),
@@ -98,7 +104,14 @@ def test_a_package_that_stands_in_several_places_is_listed_once_with_all_of_them
     ],
     ids=[
         *("half JSON", "deep JSON", "large", "no sqlite", "short ndb", "wild header", "overlapping headers"),
-        *("endless sqlite", "no zip", "zip of nothing", "empty lines"),
+        *(
+            "no BerkeleyDB",
+            "half BerkeleyDB",
+            "endless sqlite",
+            "no zip",
+            "zip of nothing",
+            "empty lines",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_read_is_said_and_the_rest_is_read(path: str, content: bytes, reason: str) -> None:
@@ -106,6 +119,14 @@ def test_a_file_that_cannot_be_read_is_said_and_the_rest_is_read(path: str, cont
     assert "pkg:npm/b@1" in purls(found)
     [unread] = found.unread
     assert (unread.path, unread.reason.startswith(reason)) == (f"/{path}", True), unread
+
+
+def test_values_that_go_round_in_circles_come_to_an_end() -> None:
+    raw = bytearray(BERKELEY)
+    for page in range(0, len(raw), 512):
+        if raw[page + 25] == 7:
+            raw[page + 16 : page + 20] = (page // 512).to_bytes(4, "little")
+    assert len(purls(inventory_of({"var/lib/rpm/Packages": bytes(raw)}))) == 2
 
 
 def test_names_that_are_not_utf8_are_written_so_that_they_can_be_read() -> None:
