@@ -44,7 +44,7 @@ class Subject:
     @classmethod
     def of(cls, image: Image, name: str) -> Subject:
         """What the image itself says."""
-        steps = [line.created_by for line in image.config.history if not line.empty_layer]
+        steps = [line.created_by.removesuffix(" # buildkit") for line in image.config.history if not line.empty_layer]
         steps += [""] * (len(image.layers) - len(steps))
         layers = [(layer.diff_id, step) for layer, step in zip(image.layers, steps, strict=False)]
         return cls(name, image.digest, image.config.created, layers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from minibuild.oci import Digest
+from tests.accounts import open_directory
 from tests.bases import BaseImage
 from tests.command import Minibuild
 from tests.daemons import Dockerd, Registry
@@ -60,6 +61,13 @@ class Attested:
             layer["annotations"]["in-toto.io/predicate-type"]: self.document(layer["digest"])
             for layer in manifest["layers"]
         }
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """In place of pytest's: a directory that a plain user can reach."""
+    with open_directory() as path:
+        yield path
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +179,14 @@ def test_a_layout_of_all_of_it_goes_on_to_another_registry(attested: Attested, r
     run("skopeo", "copy", "--all", "--dest-tls-verify=false", f"oci:{attested.layout}:1", f"docker://{other}")
     seen = json.loads(run("skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{other}"))
     assert seen == attested.index
+
+
+def test_a_plain_user_attests_what_root_does(anybody: Minibuild, debian_base: BaseImage, project: Project) -> None:
+    assert debian_base
+    require(root=True)
+    root = project({"Dockerfile": f"FROM debian:bookworm\nRUN echo '{PACKAGE}' >/package.json\n"})
+    anybody.succeed("build", "-t", "app:1", "--sbom", "--provenance=mode=max", root)
+    packages = json.loads(anybody.succeed("sbom", "app:1"))["packages"]
+    [app] = [package for package in packages if package["name"] == "app"]
+    assert app["sourceInfo"].endswith(f": RUN /bin/sh -c echo '{PACKAGE}' >/package.json")
+    assert "bash" in [package["name"] for package in packages]
