@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "sbom": ("sbom", "Tell which packages an image holds, as an SPDX document"),
         "tag": ("tag", "Give an image one more name"),
         "squash": ("squash", "Make one layer of an image's, or of those on top of another's"),
+        "rebase": ("rebase", "Put an image on top of another base, without building it again"),
         "rmi": ("rmi", "Remove names, and images that have none left"),
         "du": ("du", "Show what takes how much room in the store"),
         "prune": ("prune", "Throw away what can be made again"),

@@ -226,6 +226,54 @@ def test_squash_makes_another_image_of_one_layer(shell: Shell, tmp_path: Path) -
     )
 
 
+@pytest.fixture
+def on_old(shell: Shell, tmp_path: Path) -> Shell:
+    """A store with base:1, base:2, and app:1 built upon base:1; base:2 changes what app:1 writes to."""
+    (tmp_path / "layout").mkdir()
+    for name, text in (
+        ("base:1", "FROM scratch\nCOPY a /f\nUSER one\n"),
+        ("base:2", "FROM scratch\nCOPY b /f\nUSER two\n"),
+        ("app:1", "FROM base:1\nCOPY c /f\nCOPY c /own\n"),
+        ("app:2", "FROM base:1\nCOPY c /own\n"),
+    ):
+        for content in "abc":
+            (tmp_path / content).write_text(content)
+        (tmp_path / "Dockerfile").write_text(text)
+        assert shell("build", "-q", "-t", name, str(tmp_path)).status == 0
+    return shell
+
+
+def test_rebase_puts_an_image_on_another_base(on_old: Shell) -> None:
+    done = on_old("rebase", "--onto", "base:2", "-t", "app:3", "app:2")
+    assert (done.status, done.err) == (0, "")
+    shown = on_old("inspect", "-f", "{{.Id}} {{.Config.User}} {{len .RootFS.Layers}}", "app:3").out
+    assert shown == f"{done.out.strip()} two 2\n"
+    assert on_old("rebase", "--onto", "base:1", "app:3").status == 0
+
+
+def test_rebase_refuses_what_may_go_wrong_unless_forced(on_old: Shell) -> None:
+    refused = on_old("rebase", "--onto", "base:2", "app:1")
+    assert refused == Done(
+        7,
+        "",
+        "error: app:1 hides what the new base changed: f\n"
+        "hint: build it anew, which is safe; or take it as it is with --force\n",
+    )
+    assert on_old("rebase", "--onto", "base:2", "--force", "app:1").err == (
+        "note: app:1 hides what the new base changed: f\n"
+    )
+
+
+def test_rebase_says_what_it_cannot_know(on_old: Shell, add: Add) -> None:
+    add("other:1")
+    assert on_old("rebase", "--onto", "other:1", "app:1").err == (
+        "error: nothing says what app:1 is based on\nhint: say it: --from BASE, which the store must have\n"
+    )
+    done = on_old("rebase", "--from", "base:2", "--onto", "base:1", "app:1")
+    assert done.status == 7
+    assert done.err.startswith("error: app:1 doesn't stand on base:2: of its 1 layers, app:1 begins with 0\n")
+
+
 def test_save_and_load_carry_an_image_to_another_store(shell: Shell, add: Add, tmp_path: Path) -> None:
     image = add("web:1", "web:2")
     saved = shell("save", "-o", str(tmp_path / "web.tar"), "web:1", "web:2")
