@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from minibuild.errors import ImageError, UnavailableError, UsageError
 from minibuild.events import Progress
-from minibuild.oci import AnyImage, Descriptor, Digest, Image, Platform, Reference
+from minibuild.oci import AnyImage, Descriptor, Digest, Image, MediaType, Platform, Reference
 from minibuild.transports.archive import archive
 from minibuild.transports.base import LayerContents
 from minibuild.transports.docker_archive import DockerArchive
@@ -49,7 +49,9 @@ class DockerDaemon:
             try:
                 _load(client, archive([(image, names)], contents, progress))
             except _Refused as refused:
-                raise ImageError(f"the docker daemon refuses the image: {refused}") from refused
+                has_zstd = any(layer.descriptor.media_type == MediaType.LAYER_ZSTD for layer in image.layers)
+                hint = "docker before 23 reads no zstd: leave compression=zstd out" if has_zstd else ""
+                raise ImageError(f"the docker daemon refuses the image: {refused}", hint=hint) from refused
 
     def resolve(self, reference: Reference, platform: Platform) -> Image:
         """The daemon's image of that name, saved to a temporary file first."""

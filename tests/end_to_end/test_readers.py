@@ -10,7 +10,7 @@ import sysconfig
 import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +52,8 @@ class Tree:
     layout: Path
     tar: Path
     image_id: str
+    minibuild: Minibuild
+    project: Path
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def built(
     (project / "copied").write_text("13\n")
     os.setxattr(project / "copied", "user.note", b"kept?")
     minibuild = Minibuild(place / "store").with_mirror(registry)
-    tree = Tree(place / "image.tar", place / "layout", place / "tree.tar", "")
+    tree = Tree(place / "image.tar", place / "layout", place / "tree.tar", "", minibuild, project)
     outputs = (
         f"type=docker,dest={tree.archive}",
         f"type=oci,tar=false,dest={tree.layout}",
@@ -76,7 +78,7 @@ def built(
     )
     for output in outputs:
         minibuild.succeed("build", "-t", "readers:1", "-o", output, project, timeout=600)
-    return Tree(tree.archive, tree.layout, tree.tar, minibuild.succeed("build", "-q", project).strip())
+    return replace(tree, image_id=minibuild.succeed("build", "-q", project).strip())
 
 
 def described(tree: tarfile.TarFile, below: str = "t/") -> dict[str, tuple[object, ...]]:
@@ -158,6 +160,31 @@ def test_umoci_unpacks_the_same_tree(built: Tree, tmp_path: Path) -> None:
     require("umoci", root=True)
     run("umoci", "unpack", "--image", f"{built.layout}:{layout_tag(built.layout)}", str(tmp_path / "bundle"))
     assert of_directory(tmp_path / "bundle" / "rootfs") == of_file(built.tar)
+
+
+@pytest.mark.parametrize(("manner", "layers"), [("base", 3), ("all", 1)])
+def test_umoci_unpacks_the_same_tree_out_of_fewer_layers(built: Tree, tmp_path: Path, manner: str, layers: int) -> None:
+    require("umoci", root=True)
+    words = ("--squash=" + manner, "-t", f"squashed:{manner}", "-o", f"type=oci,tar=false,dest={tmp_path}/layout")
+    built.minibuild.succeed("build", *words, built.project)
+    run("umoci", "unpack", "--image", f"{tmp_path}/layout:{manner}", str(tmp_path / "bundle"))
+    assert of_directory(tmp_path / "bundle" / "rootfs") == of_file(built.tar)
+    [found] = json.loads(built.minibuild.succeed("inspect", f"squashed:{manner}"))
+    assert len(found["RootFS"]["Layers"]) == layers
+
+
+def test_docker_exports_the_same_tree_out_of_fewer_layers(built: Tree, dockerd: Dockerd, tmp_path: Path) -> None:
+    built.minibuild.with_variables(DOCKER_HOST=dockerd.host).succeed(
+        "build", "--squash", "-t", "squashed:1", "--load", built.project
+    )
+    container = dockerd.run("create", "--net", "none", "squashed:1", "true").stdout.strip()
+    dockerd.run("export", "-o", str(tmp_path / "export.tar"), container)
+    dockerd.run("rm", container)
+    assert of_file(tmp_path / "export.tar") == of_file(built.tar)
+    history = dockerd.run("history", "--format", "{{.Size}} {{.Comment}}", "squashed:1").stdout.splitlines()
+    assert " merge sha256:" in history[0]
+    steps = DOCKERFILE.count("\nRUN") + DOCKERFILE.count("\nCOPY")
+    assert {line.partition(" ")[0] for line in history[1 : 1 + steps]} == {"0B"}
 
 
 def test_skopeo_reads_the_archive_and_the_layout(built: Tree) -> None:
