@@ -29,7 +29,7 @@ def parser(_environment: Mapping[str, str]) -> Parser:
     )
     add = parser.add_argument
     add("--onto", metavar="BASE", default="", help="the new base, such as debian:12 after minibuild pull debian:12")
-    words = "the old base (default: what the image says, else the store's image of --onto's repository that IMAGE begins with)"
+    words = "the old base (default: what IMAGE says, else the image of the new one's repository that IMAGE begins with)"
     add("--from", dest="old", metavar="BASE", default="", help=words)
     add("-t", "--tag", action="append", default=[], metavar="NAME[:TAG]", help="name of the new image; repeatable")
     add("--force", action="store_true", help="even where the image's files hide what the new base changed")
