@@ -15,6 +15,7 @@ from minibuild.cli.attestations import attestations_of
 from minibuild.cli.build_options import build_parser
 from minibuild.cli.caches import caches_of
 from minibuild.cli.display import choose
+from minibuild.cli.foreign import environment_of
 from minibuild.cli.options import check_machinery, mirrors_of, platforms_of
 from minibuild.cli.outputs import Output, check_attestations, check_names, check_outputs, check_platforms, parse_output
 from minibuild.cli.parser import Parser
@@ -38,6 +39,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         from minibuild.cli.calling import call
 
         return call(arguments.call, of_one_platform(asked_of(arguments, session.environment)), session)
+    session = replace(session, environment=environment_of(arguments, session.environment))
     request = request_of(arguments, session.environment)
     check_machinery(arguments)
     outputs = outputs_of(arguments)

@@ -1,4 +1,4 @@
-"""The options of ``build``: Docker's where we have them, refused with an alternative where we don't yet."""
+"""The options of ``build``: Docker's where we have them; ``foreign`` has those of others that we don't."""
 
 from __future__ import annotations
 
@@ -7,38 +7,11 @@ from collections.abc import Mapping
 
 from minibuild.cli.attestations import add_attestations
 from minibuild.cli.caches import add_caches
+from minibuild.cli.foreign import add_foreign, pull_policy
 from minibuild.cli.options import add_machinery, add_mirrors, add_platforms, add_progress
-from minibuild.cli.parser import Noted, Pairs, Parser, Refused
+from minibuild.cli.parser import Pairs, Parser
 from minibuild.cli.surroundings import add_surroundings
 from minibuild.errors import UsageError
-
-_LIMITS = "limit the whole build from outside: systemd-run --scope -p MemoryMax=2G minibuild …"
-
-# Name → what to do instead.
-REFUSED: Mapping[str, str] = {
-    "--policy": "leave it out",
-    "--cgroup-parent": _LIMITS,
-    "--resource": _LIMITS,
-    "--memory-swap": _LIMITS,
-    "--cpu-shares": _LIMITS,
-    "--cpu-period": _LIMITS,
-    "--cpu-quota": _LIMITS,
-    "--cpuset-cpus": _LIMITS,
-    "--cpuset-mems": _LIMITS,
-}
-# Accepted by Docker for old scripts, with no effect there or none here.
-NOTED: Mapping[str, str] = {
-    "--builder": "there is no daemon to choose",
-    "--isolation": "--runtime chooses how RUN is isolated",
-    "--security-opt": "RUN always has Docker's default capabilities",
-}
-NOTED_SWITCHES: Mapping[str, str] = {
-    "--rm": "no container outlives its step",
-    "--force-rm": "no container outlives its step",
-    "--compress": "the context is read where it is, not sent",
-    "--disable-content-trust": "digests are always verified",
-}
-_SHORT = {"--cpu-shares": "-c"}
 
 
 def build_parser(environment: Mapping[str, str]) -> Parser:
@@ -55,7 +28,7 @@ def build_parser(environment: Mapping[str, str]) -> Parser:
     _add_manner(parser, environment)
     add_caches(parser)
     add_surroundings(parser)
-    _add_docker(parser)
+    add_foreign(parser)
     return parser
 
 
@@ -161,17 +134,8 @@ def _add_manner(parser: Parser, environment: Mapping[str, str]) -> None:
     add("--no-cache", action="store_true", help="run every step")
     words = "run every step of these stages; repeatable"
     add("--no-cache-filter", action="append", default=[], metavar="STAGE,…", help=words)
-    add("--pull", action="store_true", help="ask the registry even for images that the store has")
+    words = "ask the registry even for images that the store has (always), or only for others (missing)"
+    add("--pull", type=pull_policy, nargs="?", const=True, default=False, metavar="always|missing", help=words)
     add_mirrors(add)
     add_progress(add, environment)
     add_machinery(add)
-
-
-def _add_docker(parser: Parser) -> None:
-    for name, instead in REFUSED.items():
-        names = (_SHORT[name], name) if name in _SHORT else (name,)
-        parser.add_argument(*names, action=Refused, instead=instead)
-    for name, reason in NOTED.items():
-        parser.add_argument(name, action=Noted, reason=reason)
-    for name, reason in NOTED_SWITCHES.items():
-        parser.add_argument(name, action=Noted, nargs=0, reason=reason)

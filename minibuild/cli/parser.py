@@ -102,7 +102,8 @@ class Parser(argparse.ArgumentParser):
     def _option(self, name: str) -> argparse.Action:
         action = self._option_string_actions.get(name)
         if action is None:
-            known = [option for option in self._option_string_actions if option.startswith("--")]
+            shown = [action for action in self._actions if action.help is not argparse.SUPPRESS]
+            known = [option for action in shown for option in action.option_strings if option.startswith("--")]
             near = did_you_mean(name, known) if name.startswith("--") else ""
             raise UsageError(f"{name} is no option of {self.prog}", hint=near or self._hint)
         return action

@@ -135,7 +135,10 @@ REFUSED = {
     "-x": ("-x is no option of minibuild build", "see minibuild build --help"),
     "-t": ("-t wants a value: [STAGE=]NAME[:TAG]", "see minibuild build --help"),
     "a b": ("build wants [CONTEXT], got 'a' 'b'", "see minibuild build --help"),
-    "--pull=perhaps": ("--pull wants true or false, got 'perhaps'", ""),
+    "--pull=perhaps": (
+        "--pull=perhaps is not supported",
+        "always asks the registry, missing if the store has none",
+    ),
     "--registry-mirror mirror.example": (
         "the registry mirror 'mirror.example' has no '='",
         "write REGISTRY=URL, such as docker.io=http://127.0.0.1:5000",

@@ -9,11 +9,15 @@ from typing import TypeAlias
 
 import pytest
 
+from tests import daemons
 from tests.accounts import PlainUser, plain_user
 from tests.bases import BaseImage
 from tests.command import Minibuild
 from tests.daemons import Registry
 from tests.machine import require
+
+# "pass:word", as htpasswd -B writes it.
+HTPASSWD = "me:$2b$04$PZTxwcCuVoj2NEc6obM66uYOHULJOXqg.0AzFa1AM7.xeBUc1hJ76\n"
 
 Project: TypeAlias = Callable[[Mapping[str, str]], Path]
 
@@ -36,6 +40,16 @@ def project(tmp_path: Path) -> Project:
         return root
 
     return write
+
+
+@pytest.fixture(scope="session")
+def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry that lets in nobody but 'me', by the password "pass:word"."""
+    require("docker-registry", "skopeo")
+    place = tmp_path_factory.mktemp("private")
+    (place / "htpasswd").write_text(HTPASSWD)
+    with daemons.registry(place, {"htpasswd": {"realm": "tests", "path": str(place / "htpasswd")}}) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests import daemons
 from tests.command import Minibuild
 from tests.daemons import Registry
-from tests.machine import require
 
 pytestmark = pytest.mark.e2e
 
 DOCKERFILE = "FROM busybox\nCOPY Dockerfile /app/\nLABEL a=b\n"
-# "pass:word", as htpasswd -B writes it.
-HTPASSWD = "me:$2b$04$PZTxwcCuVoj2NEc6obM66uYOHULJOXqg.0AzFa1AM7.xeBUc1hJ76\n"
 
 
 @pytest.fixture
@@ -28,16 +23,6 @@ def context(tmp_path: Path) -> Path:
     place.mkdir()
     (place / "Dockerfile").write_text(DOCKERFILE)
     return place
-
-
-@pytest.fixture(scope="module")
-def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    """A registry that wants to know who asks."""
-    require("docker-registry", "skopeo")
-    place = tmp_path_factory.mktemp("private")
-    (place / "htpasswd").write_text(HTPASSWD)
-    with daemons.registry(place, {"htpasswd": {"realm": "tests", "path": str(place / "htpasswd")}}) as server:
-        yield server
 
 
 def known(builder: Minibuild, server: Registry, words: str) -> Minibuild:

@@ -47,7 +47,6 @@ REFUSED: Mapping[str, str] = {
 }
 REFUSED_SWITCHES: Mapping[str, str] = {
     "--push-ignore-immutable-tag-errors": "push under a tag that isn't there yet",
-    "--single-snapshot": "leave it out: steps are layers, and layers are shared",
     "--skip-default-registry-fallback": "write it into registries.conf: prefix = docker.io, location = the mirror",
 }
 
@@ -102,6 +101,7 @@ def _add_result(parser: Parser) -> None:
     add("--image-name-tag-with-digest-file", metavar="FILE", default="", help="write NAME:TAG@DIGEST lines there")
     add("--compression", metavar="gzip|zstd", default="", help="what new layers are pushed as (default: gzip)")
     add("--compression-level", metavar="NUMBER", default="", help="how hard to compress")
+    add("--single-snapshot", action="store_true", help="make one layer of all new ones")
     add("--reproducible", action="store_true", help="date everything 1970, or by SOURCE_DATE_EPOCH")
 
 

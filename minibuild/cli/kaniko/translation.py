@@ -100,6 +100,8 @@ def _output_words(
     common = {"compression": compression} if compression else {}
     if arguments.compression_level not in ("", "-1"):
         common["compression-level"] = arguments.compression_level
+    if arguments.single_snapshot:
+        yield ("--squash=base",)
     if arguments.reproducible:
         common["rewrite-timestamp"] = "true"
         yield "--source-date-epoch", environment.get("SOURCE_DATE_EPOCH") or "0"
