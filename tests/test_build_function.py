@@ -42,6 +42,13 @@ def test_the_errors_say_what_and_where(context: Path, tmp_path: Path) -> None:
     assert (caught.value.message, caught.value.span.line) == ("unknown instruction RUM", 2)
 
 
+def test_it_answers_one_image_and_so_takes_one_platform(context: Path, tmp_path: Path) -> None:
+    assert minibuild.build(context, root=tmp_path / "store", platform="arm64").config.platform.architecture == "arm64"
+    with pytest.raises(minibuild.UsageError) as caught:
+        minibuild.build(context, root=tmp_path / "store", platform="amd64,arm64")
+    assert caught.value.message == "'amd64,arm64' names several platforms, wanted one"
+
+
 @pytest.mark.parametrize("given", ["välue", "välue".encode(), b"\xff\x00"])
 def test_a_secret_is_text_or_bytes(given: str | bytes) -> None:
     assert Secret.of(given).read("s") == (given.encode() if isinstance(given, str) else given)

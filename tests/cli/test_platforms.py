@@ -98,6 +98,12 @@ def test_an_index_is_one_line_among_the_images_and_its_parts_are_found_by_platfo
     assert minibuild.succeed(*words, "web:1") == f"{Platform.of_this_machine().architecture}\n"
 
 
+def test_an_index_that_only_attestations_make_has_annotations_too(minibuild: Minibuild, project: Path) -> None:
+    words = ("--platform=linux/arm64", "--annotation=index:a=1", "--provenance", "-t", "web:1")
+    minibuild.succeed("build", *words, project)
+    assert json.loads(minibuild.succeed("manifest", "inspect", "web:1"))["annotations"] == {"a": "1"}
+
+
 def test_annotations_of_an_index_are_said_where_they_were_to_be_said(minibuild: Minibuild, project: Path) -> None:
     words = ["index:a=1", "index-descriptor:b=2", "manifest[linux/arm64]:c=3", "manifest-descriptor[linux/amd64]:d=4"]
     options = [word for annotation in words for word in ("--annotation", annotation)]
