@@ -7,14 +7,14 @@ fetched before, and at least a second later on the clock. Bases are the first on
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
 
 from minibuild.build.engine import build
-from minibuild.build.inner import NeedsNamespace, Work, perform_as_root
+from minibuild.build.inner import Work
 from minibuild.build.inputs import STDIN, Access, open_inputs
 from minibuild.build.journal import Journal
 from minibuild.build.named import DOCKER_IMAGE, is_image, name_of
@@ -30,7 +30,7 @@ from minibuild.oci.times import seconds_of
 from minibuild.plan import Plan, Stage, Step
 from minibuild.plan.scope import TARGET_STAGE
 from minibuild.runtimes.base import Cancellation
-from minibuild.sandbox.scratch import remove_tree
+from minibuild.sandbox.removing import remove_owned_tree
 from minibuild.store import Store
 
 # Files are dated in whole seconds: what is made within one would look the same.
@@ -74,28 +74,30 @@ def built_twice(
 ) -> Iterator[Verdict]:
     """Builds all stages that the target needs twice, and gives what they came to while both are there."""
     began = time.time()
-    work, bases = _looked_at(_repeatable(request, int(began)), store, cancellation)
-    request = replace(work.request, pull=False, target=_each_stage(work.plan))
+    request = _repeatable(request, int(began))
+    plan, bases = _planned(request, store, cancellation)
+    request = replace(request, pull=False, target=_each_stage(plan))
     counting = _Counting(progress)
     first = _unlisted(request, store, counting, cancellation)
-    with _store_beside(store, work, bases) as other:
+    with _store_beside(store, bases) as other:
         time.sleep(max(0.0, began + _APART_S - time.time()))
         second = build(request, other, counting.again(), cancellation)
         pairs = zip(first.targets, second.targets, strict=True)
         sides = [
             (one.index, _side("the first build", one, store), _side("the second", two, other)) for one, two in pairs
         ]
-        yield Verdict(work.plan, tuple((index, Comparison(left, right)) for index, left, right in sides))
+        yield Verdict(plan, tuple((index, Comparison(left, right)) for index, left, right in sides))
 
 
 def built_against(
     request: BuildRequest, image: Side, store: Store, progress: Progress, cancellation: Cancellation
 ) -> Verdict:
     """Builds once, and compares an image with what comes out. Unless the request says a time, it is the image's."""
-    work, _ = _looked_at(_repeatable(request, seconds_of(image.image.config.created)), store, cancellation)
-    result = _unlisted(replace(work.request, pull=False), store, progress, cancellation)
+    request = _repeatable(request, seconds_of(image.image.config.created))
+    plan, _ = _planned(request, store, cancellation)
+    result = _unlisted(replace(request, pull=False), store, progress, cancellation)
     built = _side("this build", result.targets[-1], store)
-    return Verdict(work.plan, ((work.plan.target, Comparison(image, built)),))
+    return Verdict(plan, ((plan.target, Comparison(image, built)),))
 
 
 def _repeatable(request: BuildRequest, epoch: int) -> BuildRequest:
@@ -110,9 +112,7 @@ def _repeatable(request: BuildRequest, epoch: int) -> BuildRequest:
     return replace(request, no_cache=True, source_date_epoch=epoch if said is None else said)
 
 
-def _looked_at(
-    request: BuildRequest, store: Store, cancellation: Cancellation
-) -> tuple[Work, tuple[tuple[Reference, Image], ...]]:
+def _planned(request: BuildRequest, store: Store, cancellation: Cancellation) -> tuple[Plan, Mapping[Reference, Image]]:
     """The plan of a build, and the images that it takes from elsewhere, by their names."""
     journal = Journal(silent)
     told = replace(request, surroundings=request.surroundings.told(request.build_arguments))
@@ -121,8 +121,7 @@ def _looked_at(
         open_inputs(request.context, request.dockerfile, access) as inputs,
         planned(told, inputs, store, access, {}) as work,
     ):
-        # Each build is told and dated anew.
-        return replace(work, request=request), tuple(dict(_bases(work)).items())
+        return work.plan, dict(_bases(work))
 
 
 def _bases(work: Work) -> Iterator[tuple[Reference, Image]]:
@@ -165,33 +164,21 @@ def _unlisted(request: BuildRequest, store: Store, progress: Progress, cancellat
 
 
 @contextmanager
-def _store_beside(store: Store, work: Work, bases: tuple[tuple[Reference, Image], ...]) -> Iterator[Store]:
+def _store_beside(store: Store, bases: Mapping[Reference, Image]) -> Iterator[Store]:
     """A store that has the documents of the bases, and takes their layers from the other one."""
     root = Path(mkdtemp(dir=store.scratch, prefix="verify-"))
     try:
         with Store.at(root) as other:
-            for reference, image in bases:
-                store.fetch(image.blobs)
+            for reference, image in bases.items():
                 other.put_image(image)
-                other.promises.add(image.blobs, f"oci-layout:{store.root}")
                 other.images.tag(reference, image)
-            try:
-                yield other
-            finally:
-                # A plain user's trees are of many users, whom only the namespace knows.
-                perform_as_root(_remove_trees, work, other, Journal(silent), Cancellation())
+                for blob in image.blobs:
+                    promised = None if store.blobs.has(blob) else store.promises.find(blob.digest)
+                    other.promises.add([blob], promised.place if promised else f"oci-layout:{store.root}")
+            yield other
     finally:
         with suppress(OSError):
-            remove_tree(root)
-
-
-def _remove_trees(work: Work, store: Store, _journal: Journal, _cancellation: Cancellation) -> BuildResult:
-    if work.only_looks:
-        raise NeedsNamespace
-    for place in (store.root / "snapshots", store.root / "mounts"):
-        if place.is_dir():
-            remove_tree(place)
-    return BuildResult(Image.scratch(work.request.platform), 0, 0)
+            remove_owned_tree(root)
 
 
 def _side(name: str, target: Target, store: Store) -> Side:
