@@ -104,10 +104,10 @@ def _attached(word: str, found: AnyImage, image: Image, opened: Operands, home: 
     from minibuild.oci import Reference
     from minibuild.oci.attestation import SPDX
     from minibuild.registry.endpoints import parse_mirrors
-    from minibuild.transports import open_source
+    from minibuild.transports import SOURCES
     from minibuild.transports.registry import Registry
 
-    if home is opened.store or open_source(word, opened.environment) is not None:
+    if home is opened.store or word.partition(":")[0] in SOURCES:
         return stored(found, image, SPDX, home)
     with Registry(parse_mirrors(opened.registries.mirrors), opened.environment) as registry:
         return published(Reference.parse(word.removeprefix("docker-image://")), image, SPDX, registry)

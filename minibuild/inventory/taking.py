@@ -74,6 +74,8 @@ def _assigned(line: str) -> tuple[str, str]:
 
 
 class _Taking:
+    """An inventory in the making: each file is looked at once, in the order of paths."""
+
     def __init__(self, layers: Layers, open_tar: Callable[[Layer], BinaryIO], most: int) -> None:
         self._layers, self._open_tar, self._left = layers, open_tar, most
         self._tree = Tree(layers, open_tar)

@@ -181,6 +181,20 @@ def test_a_layout_of_all_of_it_goes_on_to_another_registry(attested: Attested, r
     assert seen == attested.index
 
 
+def test_what_is_pushed_later_is_attested_as_the_registry_has_it(
+    builder: Minibuild, registry: Registry, project: Project, tmp_path: Path
+) -> None:
+    name = f"{registry.host}/attested/later:1"
+    builder.succeed("build", "--sbom", "-t", name, project({"Dockerfile": "FROM busybox\nCOPY Dockerfile /\n"}))
+    builder.succeed("push", "-q", name)
+    run("skopeo", "copy", "--all", "--src-tls-verify=false", f"docker://{name}", f"oci:{tmp_path}/layout:1")
+    later = Attested(name, tmp_path / "layout")
+    [statement] = later.statements.values()
+    digest = later.index["manifests"][0]["digest"]
+    assert statement["subject"][0]["digest"] == {"sha256": digest.removeprefix("sha256:")}
+    assert statement["predicate"]["packages"][0]["versionInfo"] == digest
+
+
 def test_a_plain_user_attests_what_root_does(anybody: Minibuild, debian_base: BaseImage, project: Project) -> None:
     assert debian_base
     require(root=True)

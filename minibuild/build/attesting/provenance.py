@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from minibuild.build.attesting.made import Made
 from minibuild.build.attesting.materials import place_of
 from minibuild.build.inner import Work
+from minibuild.build.leaks import needles_of
 from minibuild.build.travelling.collecting import below
 from minibuild.checks.credentials import masked
 from minibuild.oci import Digest
@@ -57,7 +58,7 @@ def _asked(work: Work, stage: Stage) -> Json:
 
 def _asked_in_full(work: Work) -> Json:
     request = work.request
-    arguments = {name: masked(value) for name, value in request.build_arguments.items() if name not in PROXIES}
+    arguments = {name: _told(work, value) for name, value in request.build_arguments.items() if name not in PROXIES}
     return {
         "buildArguments": dict(sorted(arguments.items())),
         "labels": dict(sorted(request.labels.items())),
@@ -67,8 +68,8 @@ def _asked_in_full(work: Work) -> Json:
 
 def _worked_out(made: Made, target: int) -> Json:
     source = made.work.dockerfile.source
-    steps = list(_steps(made, target))
-    return {"dockerfile": {"name": _name(source.name), "content": masked(source.text)}, "steps": steps}
+    dockerfile = {"name": _name(source.name), "content": _told(made.work, source.text)}
+    return {"dockerfile": dockerfile, "steps": list(_steps(made, target))}
 
 
 def _steps(made: Made, target: int) -> Iterator[Json]:
@@ -79,9 +80,17 @@ def _steps(made: Made, target: int) -> Iterator[Json]:
     own = below(plan, target)
     for index in plan.order:
         for step in plan.stages[index].steps:
-            line, text = step.statement.span.line, masked(step.statement.original.strip())
+            line, text = step.statement.span.line, _told(made.work, step.statement.original.strip())
             known = {"key": made.keys[index, step.number]} if index in own and step.effect else {}
             yield {"stage": index, "number": step.number, "line": line, "instruction": text, **known}
+
+
+def _told(work: Work, text: str) -> str:
+    """A text without what the build knows for a secret, and without what looks like one."""
+    for name, secret in work.request.surroundings.secrets.items():
+        for needle in needles_of(secret.read(name)):
+            text = text.replace(needle.decode("utf-8", "surrogateescape"), "***")
+    return masked(text)
 
 
 def _name(words: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from minibuild.build.attesting.wishes import Attestations
 from minibuild.build.request import BuildResult
+from minibuild.build.surroundings import Secret, Surroundings
 from minibuild.events import silent
 from minibuild.layers.compressing import Compression
 from minibuild.oci import Digest, Image, ImageIndex, Platform, Reference
@@ -116,6 +117,15 @@ def test_all_but_secrets_is_told_where_it_is_wished(bench: Bench) -> None:
     assert run["builder"]["id"] == "https://ci.example/7"
     assert sorted(run["metadata"]) == ["finishedOn", "invocationId", "startedOn"]
     assert token not in json.dumps(told)
+
+
+def test_a_secret_that_stands_where_it_should_not_is_not_told_once_more(bench: Bench) -> None:
+    secrets = {"token": Secret.of("correct horse battery")}
+    dockerfile = DOCKERFILE.replace("VERSION", "VERSION='correct horse battery'")
+    wishes = {"surroundings": Surroundings(secrets=secrets), "build_arguments": {"TOKEN": "correct horse battery"}}
+    told = provenance(bench, bench.build(dockerfile, attestations=BOTH, **wishes))
+    assert "horse" not in json.dumps(told)
+    assert told["buildDefinition"]["externalParameters"]["buildArguments"] == {"TOKEN": "***"}
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])
