@@ -183,6 +183,7 @@ class _Mounting:
             directory = cache_directory(where, mount.sharing, fill, self.build.cancellation)
             self._caches[where] = self.stack.enter_context(directory)
             self.build.used.add(where.name)
+            os.utime(where)  # it was of use now
         if mount.origin is not None or not mount.source:
             return self._caches[where]
         descriptor = open_within(self._caches[where], mount.source)
@@ -273,7 +274,7 @@ class _Filling:
         if arrived is not None and fill(directory, arrived, build.store, build.origins.journal):
             origin = None
         if origin is not None:
-            from minibuild.snapshots.copying import copy_file, copy_tree
+            from minibuild.sandbox.copying import copy_file, copy_tree
 
             copy_tree(str(self._source(origin)), str(directory), copy_file)
         os.chmod(directory, self.mount.mode)

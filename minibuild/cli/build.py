@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -16,6 +17,7 @@ from minibuild.cli.build_options import build_parser
 from minibuild.cli.caches import caches_of
 from minibuild.cli.display import choose
 from minibuild.cli.foreign import environment_of
+from minibuild.cli.making_room import kept_storage, make_room
 from minibuild.cli.options import check_machinery, mirrors_of, platforms_of
 from minibuild.cli.outputs import Output, check_attestations, check_names, check_outputs, check_platforms, parse_output
 from minibuild.cli.parser import Parser
@@ -40,6 +42,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
         return call(arguments.call, of_one_platform(asked_of(arguments, session.environment)), session)
     session = replace(session, environment=environment_of(arguments, session.environment))
+    began, kept = time.monotonic(), kept_storage(session.environment)
     request = request_of(arguments, session.environment)
     check_machinery(arguments)
     outputs = outputs_of(arguments)
@@ -82,6 +85,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     elif arguments.progress != "rawjson":
         for target in result.targets:
             session.note(summary(result, target, own[target.index]))
+    make_room(session, kept, began)
     return 0
 
 
@@ -146,7 +150,7 @@ def outputs_of(arguments: argparse.Namespace) -> tuple[Output, ...]:
     """The places that ``-o``, ``--push`` and ``--load`` name, each once."""
     outputs = [parse_output(word) for word in arguments.output]
     outputs += [parse_output("type=registry")] if arguments.push else []
-    return tuple(dict.fromkeys([*outputs, *([Output("docker")] if arguments.load else [])]))
+    return tuple(dict.fromkeys([*outputs, *([Output(arguments.load)] if arguments.load else [])]))
 
 
 def as_pushed(result: BuildResult, pushed: Mapping[int, AnyImage]) -> BuildResult:

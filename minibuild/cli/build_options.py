@@ -9,6 +9,7 @@ from minibuild.cli.attestations import add_attestations
 from minibuild.cli.caches import add_caches
 from minibuild.cli.foreign import add_foreign, pull_policy
 from minibuild.cli.options import add_machinery, add_mirrors, add_platforms, add_progress
+from minibuild.cli.outputs import LOADING
 from minibuild.cli.parser import Pairs, Parser
 from minibuild.cli.surroundings import add_surroundings
 from minibuild.errors import UsageError
@@ -73,6 +74,14 @@ def _epoch(word: str) -> dict[str, str]:
     return {"SOURCE_DATE_EPOCH": word}
 
 
+def _load(word: str) -> str:
+    """The type of output that it is, docker's ``true`` and ``false`` among them; raises UsageError."""
+    kind = {"true": "docker", "false": ""}.get(word, word)
+    if kind not in ("", *LOADING):
+        raise UsageError(f"--load wants {', '.join(LOADING)}, got {word!r}", hint="alone, it means docker")
+    return kind
+
+
 def _squash(word: str) -> str:
     """The manner that it is, docker's ``true`` and ``false`` among them; raises UsageError."""
     from minibuild.build.squashing import MANNERS
@@ -110,11 +119,8 @@ def _add_result(parser: Parser) -> None:
         "type=docker: the daemon; type=registry: the registry of its name; …,target=STAGE: of one of several targets; "
         "repeatable",
     )
-    add(
-        "--load",
-        action="store_true",
-        help="hand the result to the docker daemon (DOCKER_HOST): the same as -o type=docker",
-    )
+    words = "hand the result to the docker daemon (DOCKER_HOST) or another: the same as -o type=docker, podman, nerdctl"
+    add("--load", type=_load, nargs="?", const="docker", default="", metavar="docker|podman|nerdctl", help=words)
     add("--push", action="store_true", help="put the result into the registries of its names: -o type=registry")
     add_attestations(add)
     words = "make one layer of those on top of the base (the default), of each stage's, or of all"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from minibuild.build.journal import Journal
 from minibuild.build.request import BuildRequest, BuildResult
-from minibuild.cli.outputs import STDOUT, Output
+from minibuild.cli.outputs import LOADING, STDOUT, Output
 from minibuild.cli.session import Session
 from minibuild.events import Event, Progress, Warned
 from minibuild.oci import AnyImage, Image, Layer, MediaType, Reference
@@ -106,7 +106,7 @@ def exporter_of(output: Output, session: Session) -> Exporter:
 def _place(output: Output, names: Sequence[Reference]) -> str:
     if output.type == "registry":
         return ", ".join(name.familiar() for name in names)
-    if output.type == "docker" and not output.destination:
-        return "the docker daemon"
+    if output.type in LOADING and not output.destination:
+        return "the docker daemon" if output.type == "docker" else output.type
     where = "standard output" if output.destination == STDOUT else output.destination
     return f"{output.type} {where}"

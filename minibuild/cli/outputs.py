@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from minibuild.layers.compressing import Compression
 
 STDOUT = "-"
+LOADING = ("docker", "podman", "nerdctl")
+"""The types that ``--load`` may name: they take one platform's image, and nothing with it."""
+
 _COMPRESSION = ("compression", "compression-level", "force-compression")
 _REWRITING = "rewrite-timestamp"
 _NAMING = ("name-canonical", "push-by-digest")
@@ -24,7 +27,9 @@ _ATTRIBUTES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "docker": ("dest", "name", _REWRITING, *_COMPRESSION),
         "image": ("name", "push", _REWRITING, *_NAMING, *_COMPRESSION),
         "local": ("dest",),
+        "nerdctl": ("name", _REWRITING, *_COMPRESSION),
         "oci": ("dest", "name", "tar", _REWRITING, *_COMPRESSION),
+        "podman": ("name", _REWRITING, *_COMPRESSION),
         "registry": ("name", _REWRITING, *_NAMING, *_COMPRESSION),
         "tar": ("dest",),
     }
@@ -129,19 +134,21 @@ def check_names(outputs: Sequence[Output], tags: Sequence[str]) -> None:
 
 def check_platforms(outputs: Sequence[Output], platforms: Sequence[Platform]) -> None:
     """Raises UsageError for places that take one platform's image, where there are to be several."""
-    if platforms and any(output.type == "docker" for output in outputs):
+    loading = next((output.type for output in outputs if output.type in LOADING), "")
+    if platforms and loading:
         words = ",".join(map(str, platforms))
         raise UsageError(
-            f"--output type=docker takes one platform's image, and this build is for several: {words}",
+            f"--output type={loading} takes one platform's image, and this build is for several: {words}",
             hint="type=oci,dest=FILE takes several, and type=registry; or build for one: --platform local",
         )
 
 
 def check_attestations(outputs: Sequence[Output], *, has_any: bool) -> None:
     """Raises UsageError for places that have no room for attestations, where there are to be some."""
-    if has_any and any(output.type == "docker" for output in outputs):
+    loading = next((output.type for output in outputs if output.type in LOADING), "")
+    if has_any and loading:
         raise UsageError(
-            "--output type=docker takes the image alone, and --sbom and --provenance have an index made of it",
+            f"--output type={loading} takes the image alone, and --sbom and --provenance have an index made of it",
             hint="type=registry, type=oci, type=local and type=tar take them along; or leave them out",
         )
 

@@ -174,8 +174,8 @@ class Images:
         self._change(change)
 
     def keep(self, image: AnyImage, names: Iterable[Reference] = ()) -> None:
-        """Lists an image under these names; one that has none at all is listed without. Images of an index that have
-        no name of their own are not listed by themselves.
+        """Lists an image under these names; one that has none at all is listed without, and was of use now. Images of
+        an index that have no name of their own are not listed by themselves.
         """
 
         def change(entries: Documents) -> Documents:
@@ -186,6 +186,7 @@ class Images:
         for name in names:
             self.tag(name, image)
         self._change(change)
+        os.utime(self._blobs.path(image.digest))
 
     def untag(self, reference: Reference) -> None:
         """Takes a name away; an image whose last name it was is not listed any more."""

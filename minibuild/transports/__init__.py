@@ -1,10 +1,10 @@
 """Where images come from and where they go; each file reads and writes one kind of place.
 
 ``base`` the protocols; ``registry`` reads, ``pushing`` writes; ``oci_layout`` directories; ``docker_archive`` tars of
-images, of Docker's form and OCI's; ``docker_daemon``; ``local`` and ``tar``, an image's tree without its configuration.
-Beneath them: ``transfers`` many blobs at once, ``archive`` the bytes of an image archive, ``layout`` images in an OCI
-layout, ``files`` an archive's or a directory's, ``merging`` layers → one tree, ``outfile`` whole or not at all. A new
-place is one file and one line in a table here.
+images, of Docker's form and OCI's; ``docker_daemon``; ``clients``: podman and nerdctl; ``local`` and ``tar``: a tree
+without a configuration. Beneath them: ``transfers`` many blobs at once, ``archive`` the bytes of an image
+archive, ``layout`` images in an OCI layout, ``files`` an archive's or a directory's, ``merging`` layers → one tree,
+``outfile`` whole or not at all. A new place is one file and one line in a table here.
 May import ``source`` to ``store``.
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from minibuild.errors import UsageError, did_you_mean
 from minibuild.transports.base import Exporter, ImageSource
@@ -57,6 +57,15 @@ def _archive(place: Place) -> Exporter:
     return DockerArchive(place.file)
 
 
+def _client(name: Literal["podman", "nerdctl"]) -> Callable[[Place], Exporter]:
+    def client(_place: Place) -> Exporter:
+        from minibuild.transports.clients import Client
+
+        return Client(name)
+
+    return client
+
+
 def _oci(place: Place) -> Exporter:
     if not place.is_directory:
         return _archive(place)
@@ -87,7 +96,9 @@ def _tar(place: Place) -> Exporter:
 TABLE: Mapping[str, Callable[[Place], Exporter]] = {
     "docker": _docker,
     "local": _local,
+    "nerdctl": _client("nerdctl"),
     "oci": _oci,
+    "podman": _client("podman"),
     "registry": _registry,
     "tar": _tar,
 }

@@ -169,6 +169,17 @@ def test_what_cannot_be_taken_is_refused_with_a_remedy(words: str, said: tuple[s
 
 
 @pytest.mark.parametrize(
+    ("words", "kinds"), [("--load", ["docker"]), ("--load=podman", ["podman"]), ("--load=no", None)]
+)
+def test_load_names_the_program(words: str, kinds: list[str] | None) -> None:
+    if kinds is None:
+        with pytest.raises(UsageError, match="--load wants docker, podman, nerdctl, got 'no'"):
+            build_parser({}).read([words])
+        return
+    assert [output.type for output in outputs_of(build_parser({}).read([words]))] == kinds
+
+
+@pytest.mark.parametrize(
     ("words", "manner"), [("", ""), ("--squash", "base"), ("--squash=stage", "stage"), ("--squash=false --pull", "")]
 )
 def test_squash_keeps_the_base_unless_it_says_more(words: str, manner: str) -> None:
@@ -264,7 +275,7 @@ def test_outputs_add_up_and_load_is_one_of_them() -> None:
 BAD_OUTPUTS = {
     "": ("--output wants a directory, '-' or type=…, got ''", ""),
     "type=dokcer": ("--output 'type=dokcer' has 'dokcer' for a type", "did you mean docker?"),
-    "dest=x": ("--output 'dest=x' has no type", "choose from docker, image, local, oci, registry, tar"),
+    "dest=x": ("--output 'dest=x' has no type", "choose from docker, image, local, nerdctl, oci, podman, registry, tar"),
     "type=local": ("--output 'type=local' wants a directory: dest=DIR", ""),
     "type=oci,tar=false": ("--output 'type=oci,tar=false' wants a directory: dest=DIR", ""),
     "type=oci,tar=x,dest=y": ("--output 'type=oci,tar=x,dest=y' has 'x' for tar, wanted true or false", ""),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.accounts import open_directory
 from tests.command import Minibuild
 
 pytestmark = pytest.mark.e2e
@@ -19,10 +23,29 @@ RUN echo two >/two
 
 
 @pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A directory that all users can reach."""
+    with open_directory() as path:
+        yield path
+
+
+@pytest.fixture
 def built(builder: Minibuild, tmp_path: Path) -> Minibuild:
     """A builder that has built ``app`` in ``tmp_path``."""
     (tmp_path / "Dockerfile").write_text(DOCKERFILE)
     builder.succeed("build", "-t", "app", tmp_path)
+    return builder
+
+
+WAIT = "cat /gate"
+
+
+def long_after(builder: Minibuild) -> Minibuild:
+    """The same store, in which everything was of use an hour earlier than it was."""
+    with sqlite3.connect(builder.root / "cache.sqlite") as records:
+        records.execute("UPDATE records SET used = used - 3600")
+    for file in [*(builder.root / "blobs/sha256").iterdir(), *(builder.root / "mounts").glob("*")]:
+        os.utime(file, (file.stat().st_mtime - 3600,) * 2)
     return builder
 
 
@@ -56,6 +79,44 @@ def test_a_store_that_is_small_enough_stays_as_it_is(built: Minibuild, tmp_path:
     assert built.succeed("prune", "--keep-storage", "10GB").startswith("0 thrown away")
     assert built.succeed("prune", "--until", "24h").startswith("0 thrown away")
     assert "2 of 2 cached" in built("build", tmp_path).stderr
+
+
+SMALL = {"MINIBUILD_KEEP_STORAGE": "1kB"}
+OTHER = "FROM busybox\nRUN dd if=/dev/zero of=/big bs=1M count=2\n"
+
+
+def test_a_build_throws_away_what_it_had_no_use_for_itself(anybody: Minibuild, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(OTHER)
+    anybody.succeed("build", tmp_path)
+    (tmp_path / "Dockerfile").write_text(DOCKERFILE)
+    anybody.succeed("build", "-t", "app", tmp_path)
+    done = long_after(anybody).with_variables(**SMALL)("build", tmp_path)
+    assert "and MINIBUILD_KEEP_STORAGE is 1kB: 3 thrown away, " in done.stderr
+    assert "2 of 2 cached" in anybody("build", tmp_path).stderr
+    assert anybody.succeed("run", "--rm", "app", "cat", "/one", "/two") == "one\ntwo\n"
+
+
+def test_nothing_goes_while_another_build_is_under_way(builder: Minibuild, tmp_path: Path) -> None:
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow/Dockerfile").write_text(f"FROM busybox\nRUN echo kept >/one\nRUN {WAIT}\nRUN cat /one\n")
+    (tmp_path / "Dockerfile").write_text(OTHER)
+    os.mkfifo(tmp_path / "gate")
+    slow = builder.start("build", "-t", "slow", "-v", f"{tmp_path}/gate:/gate", tmp_path / "slow")
+    with (tmp_path / "gate").open("w"):  # opens when RUN has opened it, and lets it go on when it is closed
+        quick = builder.with_variables(**SMALL)("build", tmp_path)
+        pruned = builder("prune")
+    assert "MINIBUILD_KEEP_STORAGE is 1kB: a build is under way in this store" in quick.stderr
+    assert (pruned.returncode, "a build is under way" in pruned.stderr) == (6, True)
+    assert slow.communicate(timeout=120) and slow.returncode == 0
+    assert builder.succeed("run", "--rm", "slow", "cat", "/one") == "kept\n"
+
+
+def test_a_size_that_is_none_is_refused_before_anything_is_built(minibuild: Minibuild, tmp_path: Path) -> None:
+    done = minibuild.with_variables(MINIBUILD_KEEP_STORAGE="much")("build", tmp_path)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: MINIBUILD_KEEP_STORAGE wants a size such as 10GB, got 'much'\n",
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from minibuild.errors import UsageError
 from minibuild.transports import TABLE, Place, open_exporter, open_source
 from minibuild.transports.base import Exporter
+from minibuild.transports.clients import Client
 from minibuild.transports.docker_archive import DockerArchive
 from minibuild.transports.docker_daemon import DockerDaemon
 from minibuild.transports.local import LocalDirectory
@@ -24,6 +25,8 @@ CASES = [
     ("docker", "-", False, DockerArchive),
     ("docker", "a.tar", False, DockerArchive),
     ("local", "out", False, LocalDirectory),
+    ("nerdctl", "", False, Client),
+    ("podman", "", False, Client),
     ("oci", "-", False, DockerArchive),
     ("oci", "a.tar", False, DockerArchive),
     ("oci", "out", True, OciLayout),
