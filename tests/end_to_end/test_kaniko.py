@@ -91,23 +91,6 @@ def test_reproducible_images_are_the_same_whenever_they_are_made(builder: Minibu
     assert made("first") == made("second")
 
 
-def test_what_kaniko_has_and_minibuild_needs_not_is_told(builder: Minibuild, app: Path) -> None:
-    words = ["--force", "--cleanup", "--use-new-run", "--snapshotMode=redo", "--compressed-caching=false"]
-    done = builder("kaniko", "-c", app, "--no-push", *words)
-    assert done.returncode == 0
-    notes = [line.split()[1] for line in done.stderr.splitlines() if line.startswith("note: ")]
-    assert notes == ["--force", "--cleanup", "--use-new-run", "--snapshotMode", "--compressed-caching"]
-
-
-def test_a_link_called_executor_takes_kanikos_words(builder: Minibuild, app: Path, tmp_path: Path) -> None:
-    executor = tmp_path / "executor"
-    executor.write_text(f"#!{sys.executable}\nfrom minibuild.__main__ import main\nraise SystemExit(main())\n")
-    executor.chmod(0o755)
-    environment = builder.variables() | {"MINIBUILD_ROOT": str(builder.root)}
-    subprocess.run([executor, "--context", app, "--no-push", "-d", "app:1"], env=environment, check=True)
-    assert builder.succeed("images", "-q")
-
-
 def test_kanikos_own_directory_opens_a_private_registry(
     builder: Minibuild, private: Registry, app: Path, tmp_path: Path
 ) -> None:
