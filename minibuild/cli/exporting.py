@@ -11,7 +11,7 @@ from minibuild.build.request import BuildRequest, BuildResult
 from minibuild.cli.outputs import LOADING, STDOUT, Output
 from minibuild.cli.session import Session
 from minibuild.events import Event, Progress, Warned
-from minibuild.oci import AnyImage, Image, Layer, MediaType, Reference
+from minibuild.oci import AnyImage, ImageIndex, Layer, MediaType, Platform, Reference
 
 if TYPE_CHECKING:
     from minibuild.store import Store
@@ -56,15 +56,15 @@ class Exports:
             exporter.export(image, names, self._store, activity.progress)
         return image
 
-    def archive(self, output: Output, named: Sequence[Named]) -> None:
-        """Writes several images to one archive."""
+    def archive(self, output: Output, named: Sequence[Named], platform: Platform) -> None:
+        """Writes several images to one archive, in which a docker finds those for a platform."""
         from minibuild.transports.docker_archive import DockerArchive
 
         archive = exporter_of(output, self._session)
         assert isinstance(archive, DockerArchive)
         with Journal(self._counted_on()).activity(f"exporting to {_place(output, ())}") as activity:
             images = [(_for_docker(image, self._store), names) for image, names in named]
-            archive.export_all(images, self._store, activity.progress)
+            archive.export_all(images, self._store, activity.progress, platform)
 
     def caches(self, request: BuildRequest, result: BuildResult, pushed: Sequence[Reference]) -> None:
         """Writes the caches that a build was asked for; ``pushed`` are names that its images have in registries."""
@@ -92,7 +92,8 @@ def _for_docker(image: AnyImage, store: Store) -> AnyImage:
         is_zstd = layer.descriptor.media_type == MediaType.LAYER_ZSTD
         return store.compressed(layer, Compression("uncompressed"), force=True) if is_zstd else layer
 
-    return image.with_layers([plain(layer) for layer in image.layers]) if isinstance(image, Image) else image
+    images = [one.with_layers([plain(layer) for layer in one.layers]) for one in image.images]
+    return image.with_images(images) if isinstance(image, ImageIndex) else images[0]
 
 
 def exporter_of(output: Output, session: Session) -> Exporter:

@@ -15,7 +15,7 @@ from minibuild.cli.options import add_platform, add_progress, platform_of
 from minibuild.cli.outputs import STDOUT, Output, check_outputs
 from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
-from minibuild.oci import Digest, Image, Platform, Reference
+from minibuild.oci import AnyImage, Digest, Platform, Reference
 
 if TYPE_CHECKING:
     from minibuild.store import Store
@@ -33,7 +33,7 @@ def parser(environment: Mapping[str, str]) -> Parser:
     )
     add = parser.add_argument
     add("-o", "--output", metavar="FILE", default=STDOUT, help="the archive (default: standard output)")
-    add_platform(add, "which of several platforms")
+    add_platform(add, "of several platforms only that one", default="all, and for docker load this machine's")
     add_progress(add, environment)
     return parser
 
@@ -44,17 +44,18 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     check_outputs([output], quiet=False, terminal=session.output.isatty())
     display = choose(arguments.progress, session.errors, session.environment)
     with session.store() as store, closing(display):
-        named = _chosen(store, arguments.operands, platform_of(arguments, session.environment))
-        Exports(store, display, session).archive(output, named)
+        platform = platform_of(arguments, session.environment)
+        named = _chosen(store, arguments.operands, platform if arguments.platform else None)
+        Exports(store, display, session).archive(output, named, platform)
     return 0
 
 
-def _chosen(store: Store, words: Sequence[str], platform: Platform) -> list[tuple[Image, list[Reference]]]:
-    """Each image once, with those of its names that were said, in the order in which they were."""
-    chosen: dict[Digest, tuple[Image, list[Reference]]] = {}
+def _chosen(store: Store, words: Sequence[str], platform: Platform | None) -> list[tuple[AnyImage, list[Reference]]]:
+    """Each image, or index, once, with those of its names that were said, in the order in which they were."""
+    chosen: dict[Digest, tuple[AnyImage, list[Reference]]] = {}
     for word in chain.from_iterable(_tagged(store, said) for said in words):
         found = find_any(store, word)
-        _, names = chosen.setdefault(found.digest, (image_for(found, word, platform), []))
+        _, names = chosen.setdefault(found.digest, (image_for(found, word, platform) if platform else found, []))
         name = reference_of(word)
         if name in store.images.names(found) and name not in names:
             names.append(name)

@@ -1,7 +1,7 @@
 """One tar that every loader reads: an OCI layout and a docker archive at once, streamed without a copy on disk.
 
 ``docker load`` of all versions takes ``manifest.json``, containerd and podman take ``index.json``; both name the same
-blobs. Docker's form knows one platform only, so that an index of several makes an OCI layout alone. The same image
+blobs. Docker's form knows one platform only: of an index it has one image at most. The same image
 gives the same bytes: names sorted, times and owners zero.
 Source: what BuildKit's docker exporter and ``docker save`` of Docker 25 write.
 """
@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from minibuild.events import Progress, Transferred
 from minibuild.layers import tar
 from minibuild.layers.entry import Entry, Kind
-from minibuild.oci import AnyImage, Digest, Image, ImageIndex, Reference
+from minibuild.oci import AnyImage, Digest, Image, ImageIndex, Platform, Reference
 from minibuild.oci.config import encode_json
 from minibuild.store.layout import (
     FULL_NAME,
@@ -42,16 +42,21 @@ def archive(
     contents: LayerContents,
     progress: Progress,
     omitted: Collection[Digest] = (),
+    platform: Platform | None = None,
 ) -> Iterator[bytes]:
     """The archive's bytes, in pieces; what several images have in common is in it once. Layers with an ``omitted``
-    diff_id are named and not there: for a daemon that has them; such an archive is no OCI layout.
+    diff_id are named and not there: for a daemon that has them; such an archive is no OCI layout. Of an index, Docker's
+    form has the image for a platform; None: there is no such form where there is an index.
     """
     packages = [one for image, _ in named for one in image.packages]
     documents = {_blob(one.config_descriptor.digest): one.raw_config for one in packages}
     documents |= {_blob(one.digest): one.raw_manifest for one in packages}
     documents |= {_blob(image.digest): image.raw for image, _ in named if isinstance(image, ImageIndex)}
-    if not any(isinstance(image, ImageIndex) for image, _ in named):
-        documents[MANIFEST_FILE] = docker_manifest(named)
+    alone = [
+        (image if isinstance(image, Image) else platform and image.image_for(platform), names) for image, names in named
+    ]
+    if all(image for image, _ in alone):
+        documents[MANIFEST_FILE] = docker_manifest([(image, names) for image, names in alone if image])
     if not omitted:
         documents |= {INDEX_FILE: write_index(_entries(named)), LAYOUT_FILE: LAYOUT}
     layers = [layer for image, _ in named for one in image.images for layer in one.layers]
@@ -77,11 +82,11 @@ def archive(
     yield tar.END
 
 
-def docker_manifest(named: Sequence[Named]) -> bytes:
+def docker_manifest(named: Sequence[tuple[Image, Sequence[Reference]]]) -> bytes:
     """``manifest.json``: where the configuration and the layers of each image lie. Names without a tag have no place
     in it.
     """
-    return encode_json([_item(one, names) for image, names in named for one in image.images])
+    return encode_json([_item(image, names) for image, names in named])
 
 
 def _item(image: Image, names: Sequence[Reference]) -> dict[str, Any]:

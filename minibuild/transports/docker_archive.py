@@ -62,10 +62,16 @@ class DockerArchive:
         """Writes the archive anew."""
         self.export_all([(image, names)], contents, progress)
 
-    def export_all(self, named: Sequence[Named], contents: LayerContents, progress: Progress) -> None:
-        """As ``export``, of several images."""
+    def export_all(
+        self,
+        named: Sequence[Named],
+        contents: LayerContents,
+        progress: Progress,
+        platform: Platform | None = None,
+    ) -> None:
+        """As ``export``, of several images; of an index, Docker's form has the image for a platform."""
         with written(self._place) as sink:
-            for piece in archive(named, contents, progress):
+            for piece in archive(named, contents, progress, platform=platform):
                 sink.write(piece)
 
     @cached_property

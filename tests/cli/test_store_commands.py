@@ -331,6 +331,36 @@ def test_a_bare_name_saves_all_its_tags(shell: Shell, add: Add, tmp_path: Path) 
     assert loaded.out == "Loaded image: a:1\nLoaded image: a:2\n"
 
 
+@pytest.fixture
+def for_two(shell: Shell, tmp_path: Path) -> Shell:
+    """A store with app:1 for two platforms."""
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nARG TARGETARCH\nWORKDIR /$TARGETARCH\n")
+    platforms = "linux/amd64,linux/arm64"
+    assert shell("build", "-q", "-t", "app:1", "--platform", platforms, str(tmp_path)).status == 0
+    return shell
+
+
+def test_all_platforms_are_saved_and_docker_finds_one(for_two: Shell, tmp_path: Path) -> None:
+    archive, words = str(tmp_path / "x.tar"), ("-f", "{{.Id}} {{.Descriptor.digest}}", "app:1", "--platform")
+    assert for_two("save", "-o", archive, "app:1").status == 0
+    other = Shell(tmp_path / "other", for_two.capture)
+    assert other("load", "-q", "-i", archive).out == "Loaded image: app:1\n"
+    for platform in ("linux/amd64", "linux/arm64"):
+        assert other("inspect", *words, platform).out == for_two("inspect", *words, platform).out
+    with tarfile.open(archive) as saved:
+        [item] = json.loads(saved.extractfile("manifest.json").read())  # type: ignore[union-attr]
+    own = for_two("inspect", "-f", "{{.Id}}", "app:1").out.strip()
+    assert (item["RepoTags"], item["Config"]) == (["app:1"], f"blobs/sha256/{own.removeprefix('sha256:')}")
+
+
+def test_one_platform_is_saved_if_it_is_asked_for(for_two: Shell, tmp_path: Path) -> None:
+    archive = str(tmp_path / "x.tar")
+    assert for_two("save", "--platform", "linux/arm64", "-o", archive, "app:1").status == 0
+    other = Shell(tmp_path / "other", for_two.capture)
+    other("load", "-q", "-i", archive)
+    assert other("images", "--format", "{{.Repository}} {{.Platforms}}").out == "app linux/arm64\n"
+
+
 def test_a_layout_is_loaded_as_a_directory(shell: Shell, add: Add, tmp_path: Path) -> None:
     add("web:1")
     other = Shell(tmp_path / "other", shell.capture)

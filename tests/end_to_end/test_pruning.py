@@ -111,6 +111,20 @@ def test_nothing_goes_while_another_build_is_under_way(builder: Minibuild, tmp_p
     assert builder.succeed("run", "--rm", "slow", "cat", "/one") == "kept\n"
 
 
+def test_builds_and_prunes_at_once_do_each_other_no_harm(builder: Minibuild, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nARG N\nRUN echo $N >/n\nRUN cat /n\n")
+    small, started, pruned = builder.with_variables(**SMALL), [], set()
+    for number in range(5):
+        started.append(small.start("build", "-t", f"app:{number}", "--build-arg", f"N={number}", tmp_path))
+        pruned.add(builder("prune").returncode)
+    said = [build.communicate(timeout=120)[0] for build in started]
+    assert [build.returncode for build in started] == [0] * 5, said
+    assert pruned <= {0, 6}
+    assert [builder.succeed("run", "--rm", f"app:{number}", "cat", "/n") for number in range(5)] == [
+        f"{number}\n" for number in range(5)
+    ]
+
+
 def test_a_size_that_is_none_is_refused_before_anything_is_built(minibuild: Minibuild, tmp_path: Path) -> None:
     done = minibuild.with_variables(MINIBUILD_KEEP_STORAGE="much")("build", tmp_path)
     assert (done.returncode, done.stderr) == (

@@ -65,6 +65,18 @@ def test_podman_loads_all_images_of_an_archive(kept: Minibuild, podman: tuple[st
     assert own == dict(zip(("localhost/one", "localhost/two"), ids(kept, "one:1", "two:1"), strict=True))
 
 
+def test_docker_and_skopeo_each_find_their_image_in_an_archive_for_two_platforms(
+    kept: Minibuild, dockerd: Dockerd, project: Project, tmp_path: Path
+) -> None:
+    require("skopeo")
+    kept.succeed("build", "-t", "both:1", "--platform", "linux/amd64,linux/arm64", project({"x": ""}))
+    kept.succeed("save", "-o", tmp_path / "both.tar", "both:1")
+    dockerd.run("load", "-i", str(tmp_path / "both.tar"))
+    assert [dockerd.inspect("both:1")["Id"]] == ids(kept, "both:1")
+    config = run("skopeo", "inspect", "--override-arch=arm64", "--config", f"oci-archive:{tmp_path}/both.tar:1")
+    assert json.loads(config)["architecture"] == "arm64"
+
+
 def test_what_docker_and_podman_save_of_several_images_is_loaded(
     kept: Minibuild, dockerd: Dockerd, podman: tuple[str, ...], tmp_path: Path
 ) -> None:
