@@ -6,16 +6,19 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Times:
-    """Of each run of one command: seconds on the clock, and of processor time, its children's included."""
+    """Of each run of one command: seconds on the clock, and of processor time, its children's included; ``memory`` is
+    the most that one process of it had, in bytes.
+    """
 
     clock: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)
+    memory: int = 0
 
     def __str__(self) -> str:
         return (
@@ -23,14 +26,15 @@ class Times:
         )
 
 
-def run(command: Sequence[str], times: Times) -> None:
-    """Runs a command, which must succeed, and notes its times."""
+def run(command: Sequence[str], times: Times, **variables: str) -> None:
+    """Runs a command, which must succeed, with more in its environment, and notes its times."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | variables)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     times.clock.append(time.perf_counter() - began)
     times.processor.append(usage.ru_utime + usage.ru_stime)
+    times.memory = max(times.memory, usage.ru_maxrss << 10)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with status {process.returncode}")
 
@@ -43,6 +47,14 @@ def least_time_of(work: Callable[[], object], tries: int = 5) -> float:
         work()
         times.append(time.process_time() - began)
     return min(times)
+
+
+def beside(what: str, ours: Times, peers: Mapping[str, Times]) -> str:
+    """What was measured, ours first, and our ratio to the peer whose median is least."""
+    best = min(peers, key=lambda name: statistics.median(peers[name].clock))
+    lines = [f"{name:<18}{times}" for name, times in {"minibuild": ours, **peers}.items()]
+    lines.append(f"{'ratio':<18}{ratio(ours, peers[best])} to {best}; memory {ours.memory >> 20} MiB at most")
+    return "\n    ".join([what, *lines])
 
 
 def ratio(ours: Times, theirs: Times) -> str:
