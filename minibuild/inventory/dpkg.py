@@ -37,14 +37,8 @@ def read(evidence: Evidence) -> Iterator[Package]:
             name, version = fields["Package"], fields["Version"]
             if not name or not version or fields["Status"].rpartition(" ")[2] in _GONE:
                 continue
-            yield evidence.package(
-                "deb",
-                name,
-                version,
-                _licence(evidence.tree, name),
-                arch=fields["Architecture"],
-                upstream=_upstream(fields["Source"]),
-            )
+            upstream = _upstream(fields["Source"])
+            yield evidence.package("deb", name, version, arch=fields["Architecture"], upstream=upstream)
 
 
 def _upstream(source: str) -> str:
@@ -53,10 +47,17 @@ def _upstream(source: str) -> str:
     return f"{found[1]}@{found[2]}" if found and found[2] else found[1] if found else ""
 
 
-def _licence(tree: Tree, name: str) -> str:
-    """The short names in a machine-readable copyright file, all of which may apply to some of its files."""
+def copyright_of(package: Package) -> str:
+    """Where the package's licences are told."""
+    return f"usr/share/doc/{package.name}/copyright"
+
+
+def licence_in(tree: Tree, path: str) -> str:
+    """The short names in a copyright file that is for machines, all of which may apply to some of the files; "" in
+    others.
+    """
     try:
-        text = tree.read(f"usr/share/doc/{name}/copyright", _LARGEST_COPYRIGHT) or b""
+        text = tree.read(path, _LARGEST_COPYRIGHT) or b""
     except ImageError:
         return ""
     if not _MACHINE_READABLE.match(text):

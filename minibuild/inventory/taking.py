@@ -37,6 +37,8 @@ READERS: tuple[tuple[Callable[[Entry], bool], Reader], ...] = tuple(
     (way.tells, way.read) for way in (dpkg, apk, rpm, python, npm, gems, jars, go)
 )
 MOST_PACKAGES = 100_000
+MOST_PAST = 1 << 30
+"""Bytes of what files held in older layers that are read to tell which of them brought a package."""
 
 _LARGEST_RELEASE = 1 << 16
 
@@ -81,6 +83,9 @@ class _Taking:
         self._tree = Tree(layers, open_tar)
         self._distribution = distribution_of(self._tree)
         self._found: dict[str, Package] = {}
+        self._paths: dict[str, list[str]] = {}
+        self._licences: dict[str, str] = {}
+        self._past = MOST_PAST
         self._unread: list[Unread] = []
 
     def all(self) -> Inventory:
@@ -90,7 +95,7 @@ class _Taking:
                 self._take(Evidence(entry, self._tree, self._distribution), read)
         if self._left <= 0:
             self._unread.append(Unread("/", f"it tells of more packages than the {len(self._found)} that are listed"))
-        packages = (self._found[purl] for purl in sorted(self._found))
+        packages = [replace(self._found[purl], paths=tuple(self._paths[purl])) for purl in sorted(self._found)]
         return Inventory(tuple(packages), self._distribution, tuple(self._unread))
 
     def _reader_of(self, entry: Entry) -> Reader | None:
@@ -102,16 +107,23 @@ class _Taking:
         packages = list(self._read(evidence, read, self._unread))
         self._left -= len(packages)
         brought = self._brought(evidence, read, packages) if packages else {}
-        path = f"/{printable(evidence.entry.path)}"
         for package in packages:
-            known = self._found.get(package.purl, package)
-            layer = brought[package.purl]
-            self._found[package.purl] = replace(
-                known,
-                licence=known.licence or package.licence,
-                paths=(*known.paths, path),
-                layer=min(known.layer, layer) if known.paths else layer,
-            )
+            purl = package.purl
+            known = self._found.get(purl) or replace(package, licence=self._licence(package), layer=brought[purl])
+            self._found[purl] = replace(known, layer=min(known.layer, brought[purl]))
+            self._paths.setdefault(purl, []).append(f"/{printable(evidence.entry.path)}")
+
+    def _licence(self, package: Package) -> str:
+        """The package's licence; Debian's stands in a file that packages may share."""
+        if package.kind != "deb":
+            return package.licence
+        try:
+            path = self._tree.resolve(dpkg.copyright_of(package))
+        except ImageError:
+            return ""
+        if path not in self._licences:
+            self._licences[path] = dpkg.licence_in(self._tree, path)
+        return self._licences[path]
 
     def _read(self, evidence: Evidence, read: Reader, unread: list[Unread]) -> Iterator[Package]:
         """What a file tells, up to where it can't be read. What it holds is a stranger's: any parser may stumble."""
@@ -136,7 +148,12 @@ class _Taking:
         since: dict[str, int] = {}
         for number in older:
             tree = Tree(self._layers[: number + 1], self._open_tar)
-            if (entry := tree.find(path)) is not None and entry.kind is Kind.FILE:
-                told = self._read(Evidence(entry, tree, self._distribution), read, [])
-                since = {package.purl: since.get(package.purl, number) for package in told}
+            entry = tree.find(path)
+            if entry is None or entry.kind is not Kind.FILE:
+                continue
+            self._past -= entry.size
+            if self._past < 0:
+                break
+            told = self._read(Evidence(entry, tree, self._distribution), read, [])
+            since = {package.purl: since.get(package.purl, number) for package in told}
         return {package.purl: since.get(package.purl, last) for package in packages}

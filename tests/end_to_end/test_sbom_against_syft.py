@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sysconfig
+import zipfile
 from collections.abc import Callable, Mapping
 from importlib.metadata import files
 from pathlib import Path
@@ -93,6 +94,24 @@ def alpine(root: Path) -> None:
     write(root, "lib/apk/db/installed", APK)
 
 
+def distroless(root: Path) -> None:
+    """A file a package, as Debian's distroless images have it."""
+    write(root, "etc/os-release", "ID=debian\nVERSION_ID=12\n")
+    for name in ("tzdata", "netbase"):
+        fields = f"Package: {name}\nVersion: 2024a-0+deb12u1\nArchitecture: all\nMaintainer: m\nDescription: d\n"
+        write(root, f"var/lib/dpkg/status.d/{name}", fields)
+        write(root, f"var/lib/dpkg/status.d/{name}.md5sums", "d41d8cd98f00b204e9800998ecf8427e  usr/share/x\n")
+
+
+def java(root: Path) -> None:
+    """A library as Maven packs it."""
+    (root / "app").mkdir(parents=True)
+    with zipfile.ZipFile(root / "app/slf4j-api-2.0.9.jar", "w", zipfile.ZIP_DEFLATED) as jar:
+        jar.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\n")
+        place = "META-INF/maven/org.slf4j/slf4j-api/pom.properties"
+        jar.writestr(place, "artifactId=slf4j-api\ngroupId=org.slf4j\nversion=2.0.9\n")
+
+
 def rpm(root: Path) -> None:
     """A real database of rpm with a real package in it."""
     require("rpm", "rpmbuild")
@@ -161,6 +180,8 @@ def go(root: Path) -> None:
     ("make", "count", "differences"),
     [
         (alpine, 2, set()),
+        (distroless, 2, set()),
+        (java, 1, set()),
         (rpm, 1, set()),
         (suse, 1, set()),
         (old_red_hat, 2, set()),
@@ -168,7 +189,7 @@ def go(root: Path) -> None:
         (ruby, 1, set()),
         (go, 100, {"Go without modules", "Go of a checkout"}),
     ],
-    ids=["apk", "rpm", "rpm of SUSE", "rpm of old Red Hat", "Python", "Ruby", "Go"],
+    ids=["apk", "distroless", "Java", "rpm", "rpm of SUSE", "rpm of old Red Hat", "Python", "Ruby", "Go"],
 )
 def test_the_same_packages_are_found_in_files(
     minibuild: Minibuild, tmp_path: Path, make: Make, count: int, differences: set[str]
