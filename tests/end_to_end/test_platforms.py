@@ -156,6 +156,18 @@ def test_an_index_that_was_built_is_pushed_later_whole_or_in_part(
     assert json.loads(raw(f"{name}:all"))["manifests"][1]["digest"] == Digest.of(raw(f"{name}:one").encode())
 
 
+def test_an_archive_of_all_platforms_gives_each_reader_the_image_it_wants(
+    builder: Minibuild, project: Project, podman: Podman
+) -> None:
+    root = project({"Dockerfile": "FROM scratch\nARG TARGETARCH\nCOPY Dockerfile /$TARGETARCH\n"})
+    builder.succeed("build", BOTH, "-t", "archived:1", "-o", f"type=oci,dest={root}/all.tar", root)
+    form = ("inspect", "--format={{.Architecture}}", f"oci-archive:{root}/all.tar:1")
+    seen = [run("skopeo", "--override-arch", one, *form) for one in (NATIVE, ARCHITECTURE)]
+    assert seen == [f"{NATIVE}\n", f"{ARCHITECTURE}\n"]
+    podman("load", "-i", f"{root}/all.tar")
+    assert podman("image", "inspect", "--format={{.Architecture}}", "archived:1") == f"{NATIVE}\n"
+
+
 def test_even_without_a_cache_a_stage_that_is_the_same_for_all_is_built_once(
     builder: Minibuild, project: Project
 ) -> None:
