@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from minibuild.build.journal import Journal
-from minibuild.build.request import BuildRequest, BuildResult
 from minibuild.cli.outputs import LOADING, STDOUT, Output
 from minibuild.cli.session import Session
 from minibuild.events import Event, Progress, Warned
 from minibuild.oci import AnyImage, ImageIndex, Layer, MediaType, Platform, Reference
 
 if TYPE_CHECKING:
+    from minibuild.build.request import BuildRequest, BuildResult
     from minibuild.store import Store
     from minibuild.transports.archive import Named
     from minibuild.transports.base import Exporter
