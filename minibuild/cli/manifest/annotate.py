@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from contextlib import suppress
 
-from minibuild.cli.manifest.lists import Sources, index_of, name_of, sources
+from minibuild.cli.manifest.lists import ID, Sources, index_of, name_of, sources
 from minibuild.cli.options import add_mirrors
 from minibuild.cli.parser import Pairs, Parser
 from minibuild.cli.session import Session
@@ -74,22 +75,20 @@ def _told(entry: Entry, platform: Mapping[str, object], annotations: Mapping[str
 
 def _meant(index: ImageIndex, word: str, found: Sources) -> Digest:
     """The digest of the one entry that a word means; raises ImageError where there is none, or more than one."""
-    digits = word.removeprefix("sha256:")
-    meant = {item.digest for item in index.manifests if item.digest.hex.startswith(digits)}
-    meant = meant or {item.digest for item in index.manifests if item.platform and item.platform == _platform(word)}
+    meant = _called(index, word)
     if not meant:
-        own = {item.digest for item in index.manifests}
-        meant = own & {one.digest for one in found.find(word).packages}
+        meant = {item.digest for item in index.manifests} & {one.digest for one in found.find(word).packages}
     if len(meant) == 1:
         return meant.pop()
     has = ", ".join(f"{item.platform} {item.digest.short}" for item in index.manifests)
-    raise ImageError(
-        f"{word} is {'none' if not meant else f'{len(meant)}'} of the index's images", hint=f"it has {has}"
-    )
+    raise ImageError(f"{word} is {len(meant) or 'none'} of the index's images", hint=f"it has {has}")
 
 
-def _platform(word: str) -> Platform | None:
-    try:
-        return Platform.parse(word)
-    except MinibuildError:
-        return None
+def _called(index: ImageIndex, word: str) -> set[Digest]:
+    """The entries whose digests begin so, or whose platform it is."""
+    if ID.fullmatch(word):
+        return {item.digest for item in index.manifests if item.digest.hex.startswith(word.removeprefix("sha256:"))}
+    with suppress(MinibuildError):
+        platform = Platform.parse(word)
+        return {item.digest for item in index.manifests if item.platform == platform}
+    return set()

@@ -25,7 +25,8 @@ PLACES = "a name or an ID in the store, else a name in a registry; docker://NAME
 """What an image's word may be, for help texts."""
 
 _REGISTRY = re.compile(r"^docker(-image)?://")
-_ID = re.compile(r"(sha256:)?[0-9a-f]{6,64}")
+ID = re.compile(r"(sha256:)?[0-9a-f]{6,64}")
+"""What is a digest, or enough of one, before it is a name."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Sources:
         if _REGISTRY.match(word):
             return False
         reference = reference_of(word)
-        return reference is None or bool(_ID.fullmatch(word) or self.store.images.find_any(reference))
+        return reference is None or bool(ID.fullmatch(word) or self.store.images.find_any(reference))
 
     @contextmanager
     def _registry(self) -> Iterator[Registry]:
