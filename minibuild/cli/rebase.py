@@ -72,14 +72,18 @@ def _base_of(store: Store, image: Image, word: str, onto: str) -> str:
     """The old base: the one that the image's annotations name, else of what the store has of the new one's repository
     the image that this one begins with most layers of.
     """
-    from minibuild.build.rebasing import BASE_DIGEST
+    from minibuild.build.rebasing import BASE_DIGEST, BASE_NAME
 
-    said, reference = image.annotations.get(BASE_DIGEST), reference_of(onto)
-    siblings = [one for name, one in store.images.list() if name and reference and name.name == reference.name]
-    own = image.config.diff_ids
+    digest, name = (image.annotations.get(key, "") for key in (BASE_DIGEST, BASE_NAME))
+    if digest and store.images.by_id(digest):
+        return digest
+    new, own = reference_of(onto), image.config.diff_ids
+    siblings = [one for called, one in store.images.list() if called and new and called.name == new.name]
     found = [one for one in siblings if own[: len(one.layers)] == one.config.diff_ids and one.id != image.id]
-    if said and store.images.by_id(said):
-        return said
-    if not found:
-        raise ImageError(f"nothing says what {word} is based on", hint="say it: --from BASE, which the store must have")
-    return max(found, key=lambda one: len(one.layers)).digest
+    if found:
+        return max(found, key=lambda one: len(one.layers)).digest
+    said = reference_of(name)
+    if digest and said:
+        pinned = said.with_digest(digest).familiar()
+        raise ImageError(f"{word} is based on {pinned}, which isn't in the store", hint=f"minibuild pull {pinned}")
+    raise ImageError(f"nothing says what {word} is based on", hint="say it: --from BASE, which the store must have")

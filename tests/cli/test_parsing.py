@@ -275,7 +275,10 @@ def test_outputs_add_up_and_load_is_one_of_them() -> None:
 BAD_OUTPUTS = {
     "": ("--output wants a directory, '-' or type=…, got ''", ""),
     "type=dokcer": ("--output 'type=dokcer' has 'dokcer' for a type", "did you mean docker?"),
-    "dest=x": ("--output 'dest=x' has no type", "choose from docker, image, local, nerdctl, oci, podman, registry, tar"),
+    "dest=x": (
+        "--output 'dest=x' has no type",
+        "choose from docker, image, local, nerdctl, oci, podman, registry, tar",
+    ),
     "type=local": ("--output 'type=local' wants a directory: dest=DIR", ""),
     "type=oci,tar=false": ("--output 'type=oci,tar=false' wants a directory: dest=DIR", ""),
     "type=oci,tar=x,dest=y": ("--output 'type=oci,tar=x,dest=y' has 'x' for tar, wanted true or false", ""),

@@ -264,6 +264,18 @@ def test_rebase_refuses_what_may_go_wrong_unless_forced(on_old: Shell) -> None:
     )
 
 
+def test_rebase_goes_by_what_an_image_says_of_its_base(on_old: Shell) -> None:
+    on_old("rebase", "--onto", "base:2", "-t", "app:3", "app:2")
+    on_old("tag", "base:1", "elsewhere:1")
+    assert on_old("rebase", "--onto", "elsewhere:1", "-t", "app:4", "app:3").status == 0
+    digest = on_old("inspect", "-f", "{{.Descriptor.digest}}", "base:2").out.strip()
+    on_old("rmi", "base:2")
+    done = on_old("rebase", "--onto", "elsewhere:1", "app:3")
+    assert done.err == (
+        f"error: app:3 is based on base@{digest}, which isn't in the store\nhint: minibuild pull base@{digest}\n"
+    )
+
+
 def test_rebase_says_what_it_cannot_know(on_old: Shell, add: Add) -> None:
     add("other:1")
     assert on_old("rebase", "--onto", "other:1", "app:1").err == (
