@@ -13,6 +13,7 @@ bwrap:bubblewrap
 dockerd:docker.io
 docker:docker.io
 docker-registry:docker-registry
+buildah:buildah
 podman:podman
 skopeo:skopeo
 umoci:umoci
