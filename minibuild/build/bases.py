@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from minibuild.build.context import DirectoryContext
 from minibuild.build.credentials import NO_CREDENTIALS, Credentials
 from minibuild.build.journal import Activity, Journal
-from minibuild.build.named import DOCKER_IMAGE, is_image, name_of
 from minibuild.build.supplying import REGISTRY, bring
 from minibuild.errors import ImageError, MinibuildError, UsageError, blame
 from minibuild.oci import AnyImage, Image, Platform, Reference
 from minibuild.oci.index import runs_on
-from minibuild.runtimes.base import Cancellation
 from minibuild.source import Span
 from minibuild.store import Store
-from minibuild.transports.base import ImageSource
+
+if TYPE_CHECKING:
+    from minibuild.build.context import DirectoryContext
+    from minibuild.runtimes.base import Cancellation
+    from minibuild.transports.base import ImageSource
 
 
 @dataclass
@@ -53,9 +55,17 @@ class Bases:
 
     def files_of(self, words: str) -> DirectoryContext | None:
         """The files that a name stands for; None where it is that of an image."""
-        return self.files.get(name_of(words)) if self.files else None
+        if not self.files:
+            return None
+        from minibuild.build.named import name_of
+
+        return self.files.get(name_of(words))
 
     def _named(self, words: str, platform: Platform) -> Image | None:
+        if not self.named:
+            return None
+        from minibuild.build.named import DOCKER_IMAGE, is_image, name_of
+
         value = {name_of(name): value for name, value in self.named.items()}.get(name_of(words))
         if value is None:
             return None

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from minibuild.build.surroundings import SshAgent, Surroundings
-from minibuild.instructions.git_place import GitPlace
-from minibuild.runtimes.base import Cancellation
-
 if TYPE_CHECKING:
     from minibuild.build.remote.git import Git
+    from minibuild.build.surroundings import SshAgent, Surroundings
+    from minibuild.instructions.git_place import GitPlace
+    from minibuild.runtimes.base import Cancellation
 
 _NAMES = ("GIT_AUTH_TOKEN", "GIT_AUTH_HEADER", "HTTP_AUTH_TOKEN_", "HTTP_AUTH_HEADER_")
 
