@@ -181,6 +181,23 @@ def test_a_layout_of_all_of_it_goes_on_to_another_registry(attested: Attested, r
     assert seen == attested.index
 
 
+def test_each_of_several_platforms_has_its_own_and_a_daemon_takes_its_image(
+    builder: Minibuild, registry: Registry, project: Project, dockerd: Dockerd
+) -> None:
+    name = f"{registry.host}/attested/several:1"
+    root = project({"Dockerfile": "FROM scratch\nARG TARGETARCH\nCOPY Dockerfile /$TARGETARCH\n"})
+    platforms = "--platform=linux/amd64,linux/arm64"
+    builder.succeed("build", platforms, "--sbom", "--provenance", "-t", name, "--push", root)
+    seen = json.loads(run("skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{name}"))["manifests"]
+    assert [entry["platform"]["architecture"] for entry in seen] == ["amd64", "arm64", "unknown", "unknown"]
+    about = [entry["annotations"]["vnd.docker.reference.digest"] for entry in seen[2:]]
+    assert about == [entry["digest"] for entry in seen[:2]]
+    for platform in ("linux/amd64", "linux/arm64"):
+        document = json.loads(builder.succeed("sbom", "--platform", platform, f"docker-image://{name}"))
+        assert document["packages"][0]["versionInfo"] in about
+    dockerd.run("pull", name)
+
+
 def test_what_is_pushed_later_is_attested_as_the_registry_has_it(
     builder: Minibuild, registry: Registry, project: Project, tmp_path: Path
 ) -> None:

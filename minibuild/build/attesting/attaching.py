@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
-from uuid import uuid4
 
 from minibuild.build.attesting.made import Made
 from minibuild.build.inner import Work
@@ -75,6 +74,8 @@ class Attaching:
         """What is of this run alone: nothing where the result is to be the same each time."""
         if work.request.attestations.provenance != "max" or work.request.source_date_epoch is not None:
             return {}
+        from uuid import uuid4
+
         times = {"startedOn": _whole_seconds(self.started), "finishedOn": _whole_seconds(time.time())}
         return {"invocationId": str(uuid4()), **times}
 
