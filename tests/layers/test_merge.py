@@ -95,11 +95,22 @@ def test_the_root_is_said_if_a_layer_says_it() -> None:
     assert told(stack.merged(1)) == [("dir", ""), ("file", "b")]
 
 
-@given(LAYERS, st.integers(0, 4))
-def test_layers_merged_show_what_they_showed_before(layers: list[list[tuple[Kind, str, int]]], base: int) -> None:
-    stack = Stack([_all(consistent(changes)) for changes in layers])
-    merged = Stack([*(_all(index) for _, index in stack.layers[:base]), stack.merged(base)])
+@given(LAYERS, st.integers(0, 4), st.integers(0, 2))
+def test_layers_merged_show_what_they_showed_before(
+    layers: list[list[tuple[Kind, str, int]]], base: int, links: int
+) -> None:
+    stack = Stack([_linked(_all(consistent(changes)), links) for changes in layers])
+    merged = Stack([*(_linked(_all(consistent(changes)), links) for changes in layers[:base]), stack.merged(base)])
     assert merged.shown() == stack.shown()
+
+
+def _linked(changes: list[Change], count: int) -> list[Change]:
+    """The same, some of the files being further names of the first one."""
+    first, *others = [entry.path for entry, _ in changes if entry.kind is Kind.FILE] or [""]
+    names = [(Kind.FILE, name) for name in others[:count]]
+    return [
+        hard_link(change[0].path, first) if (change[0].kind, change[0].path) in names else change for change in changes
+    ]
 
 
 def _all(index: Index) -> list[Change]:
