@@ -25,7 +25,7 @@ from minibuild.build.origins import Origins
 from minibuild.build.planning import arrived_caches, planned
 from minibuild.build.platforms import check_platforms
 from minibuild.build.request import BuildRequest, BuildResult, Target
-from minibuild.build.rewriting import base_of, check_epoch, rewritten
+from minibuild.build.rewriting import Rewriting, base_of
 from minibuild.build.rootfs import RootFilesystems, chained
 from minibuild.build.scheduler import Scheduler
 from minibuild.build.several import each_of, joined, platform_title, told_platform
@@ -124,7 +124,9 @@ class Engine:
     def __post_init__(self) -> None:
         self.request, self.plan, self.bases = self.work.request, self.work.plan, self.work.bases
         epoch = self.request.source_date_epoch
-        self.created = rfc3339(time.time() if epoch is None else epoch)
+        self.began = rfc3339(time.time())
+        """When this build began, RFC 3339 in UTC."""
+        self.created = self.began if epoch is None else rfc3339(epoch)
         """When what this build makes was made, RFC 3339 in UTC."""
         self.stop = Cancellation()
         """Ends all that runs for this build: the caller's wish, or a stage that failed."""
@@ -146,6 +148,8 @@ class Engine:
             self.store, self.origins, self.request.surroundings, self._layers, self.stop, self.work.arrived
         )
         """What RUNs have mounted."""
+        self.rewriting = Rewriting(self)
+        """Results with their times cut down, where that is asked for."""
         self.collector = Collector(self.store.records, bool(self.request.caches.destinations))
         """What this build has for caches that travel."""
 
@@ -205,7 +209,7 @@ class Engine:
         """A target under its names, with the labels that results get, and for the platform asked for."""
         base = base_of(self.plan, index)
         if self.request.rewrites_times:
-            image = rewritten(image, len(base.layers), check_epoch(self.request.source_date_epoch), self.store)
+            image = self.rewriting.image(index)
         if self.request.squash:
             image = self._squashed(index, image, base)
         config = image.config
@@ -236,7 +240,8 @@ class Engine:
 
         below = [Image.scratch(base.config.platform) if self.request.squash == "all" else base]
         if self.request.squash == "stage":
-            below += [self.stages.result(stage).image for stage in stages_below(self.plan, index)]
+            whole = self.rewriting.image if self.request.rewrites_times else lambda at: self.stages.result(at).image
+            below += map(whole, stages_below(self.plan, index))
         return squashed(image, below, self.store)
 
     def _told(self, config: ImageConfig, index: int) -> ImageConfig:
@@ -282,9 +287,13 @@ class Engine:
         return not self.request.no_cache and not names & {name.lower() for name in self.request.no_cache_stages}
 
     def may_stay_unbuilt(self, origin: Origin) -> bool:
-        """Files from there may be taken from the cache by its name: it is no stage that is to be built anew."""
+        """Files from there may be taken from the cache by its name: it is no stage that is to be built anew, nor are
+        its times to be known.
+        """
         if not isinstance(origin, FromStage):
             return True
+        if self.request.rewrites_times:
+            return False
         stage = self.plan.stages[origin.stage]
         return self._uses_cache(stage) and all(self.may_stay_unbuilt(FromStage(index)) for index in stage.needs)
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from minibuild.build import archives
@@ -42,11 +43,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StageResult:
-    """A stage's image so far, whole in the store; its layers with their chains; the key that names what it holds."""
+    """A stage's image so far, whole in the store; its layers with their chains; the key that names what it holds; for
+    each layer that isn't its base's, the step that made it and when the build began that did.
+    """
 
     image: Image
     layers: tuple[ChainedLayer, ...]
     key: str
+    made: tuple[tuple[Step, str], ...] = ()
 
     @classmethod
     def of_image(cls, image: Image) -> StageResult:
@@ -56,12 +60,15 @@ class StageResult:
 
 @dataclass(frozen=True, slots=True)
 class _Unsettled:
-    """A step that is done but for its image: ``layer`` (None: it made none) may still be in the writing."""
+    """A step that is done but for its image: ``layer`` (None: it made none) may still be in the writing. ``began`` is
+    when the build that made it did, whatever it was to say.
+    """
 
     step: Step
     layer: ChainedLayer | None
     created: str
     keys: tuple[Key, ...] = ()
+    began: str = ""
 
     @property
     def history(self) -> History | None:
@@ -82,6 +89,7 @@ class StageBuild:
     key: str
     steps: int = 0
     cached: int = 0
+    made: list[tuple[Step, str]] = field(default_factory=list)
     _unsettled: deque[_Unsettled] = field(default_factory=deque)
 
     def perform(self, step: Step, title: str) -> None:
@@ -97,7 +105,7 @@ class StageBuild:
     def result(self) -> StageResult:
         """What came out, once all layers are written."""
         self._settle(wait=True)
-        return StageResult(self.image, tuple(self.layers), self.key)
+        return StageResult(self.image, tuple(self.layers), self.key, tuple(self.made))
 
     def _perform(self, step: Step, title: str) -> None:
         found = self.engine.lookup.by_name(step, self)
@@ -167,18 +175,19 @@ class StageBuild:
         activity.outcome = "cached"
         self.cached += 1
         self.key = key_after(step, record.result or record.key, self.key)
-        self.engine.collector.took(self.stage.index, record)
+        self.engine.collector.took(self.stage.index, replace(record, created=self._dated(record.created)))
         chain = record.chain or self._chain_after(record.layer.diff_id)
         layer = ChainedLayer.of(chain, record.layer)
-        self._done(_Unsettled(step, layer, self._dated(record.created), tuple(keys[1:])))
+        self._done(_Unsettled(step, layer, self._dated(record.created), tuple(keys[1:]), record.created))
 
     def _keep(self, step: Step, layer: ChainedLayer, keys: tuple[Key, ...]) -> None:
         self.key = key_after(step, keys[0][0], self.key)
-        self._done(_Unsettled(step, layer, self.engine.created, keys))
+        self._done(_Unsettled(step, layer, self.engine.created, keys, self.engine.began))
 
     def _done(self, done: _Unsettled) -> None:
         if done.layer is not None:
             self.layers.append(done.layer)
+            self.made.append((done.step, done.began))
         self._unsettled.append(done)
 
     def _is_writing(self) -> bool:
@@ -204,13 +213,13 @@ class StageBuild:
                     layer=layer,
                     chain="" if alone else done.layer.chain,
                     parent_diff_ids=() if alone else below,
-                    created=done.created,
+                    created=done.began,
                     place=place_of(self.stage, done.step),
                     result=done.keys[0][0],
                     image=self.image.digest,
                 )
                 self.engine.store.records.put(record)
-                self.engine.collector.add(self.stage.index, record)
+                self.engine.collector.add(self.stage.index, replace(record, created=done.created))
             self._unsettled.popleft()
 
     def _dated(self, created: str) -> str:
@@ -248,19 +257,27 @@ class StageBuild:
         tree = Tree((), self.engine.store.open_tar) if effect.stands_alone else self.tree()
         owner = None if effect.owner is None else self.owner(effect.owner)
         composition = Composition(tree, owner=owner, mode=effect.mode)
-        scratch = self.engine.store.scratch
-        with ExitStack() as stack:
-            unpacked = [
-                stack.enter_context(archives.opened(one, scratch)) if _is_unpacked(effect, one) else None
-                for one in selection
-            ]
-            composition.copy(effect, selection, unpacked)
-            return self._composed(_metered(composition.changes(), activity))
+        with copied(composition, effect, selection, self.engine.store.scratch) as changes:
+            return self._composed(_metered(changes, activity))
 
     def _run(self, step: Step, effect: RunCommand, activity: Activity) -> ChainedLayer:
         chain = os.urandom(32).hex()
         changes = self.engine.run(step, effect, self.layers, chain, activity)
         return self.engine.committer.commit(chain, changes)
+
+
+@contextmanager
+def copied(
+    composition: Composition, effect: CopyFiles, selection: Sequence[Selected], scratch: Path
+) -> Iterator[list[Change]]:
+    """What a COPY or ADD of these files puts into a layer, while archives among them are open."""
+    with ExitStack() as stack:
+        unpacked = [
+            stack.enter_context(archives.opened(one, scratch)) if _is_unpacked(effect, one) else None
+            for one in selection
+        ]
+        composition.copy(effect, selection, unpacked)
+        yield composition.changes()
 
 
 def _is_unpacked(effect: CopyFiles, selected: Selected) -> bool:

@@ -52,6 +52,27 @@ def test_the_same_comes_out_of_the_cache_and_of_the_builds_before_that_wanted_no
     assert bench.build(FILES, source_date_epoch=EPOCH).image == plain.image
 
 
+COPIED = """\
+FROM scratch AS files
+COPY . /src/
+FROM scratch
+COPY --from=files /src/young /d/a
+COPY young /d/b
+WORKDIR /d/w
+"""
+
+
+def test_what_was_cached_before_the_epoch_is_as_old_as_what_would_be_made_now(bench: Bench, tmp_path: Path) -> None:
+    rewritten(bench, COPIED)
+    for name in ("old", "young", "."):  # a fresh checkout, of the same files, for a later commit
+        os.utime(bench.context / name, (YOUNG + 500, YOUNG + 500))
+    warm = bench.build(COPIED, source_date_epoch=YOUNG + 100, rewrites_times=True)
+    cold = rewritten(Bench(bench.context, tmp_path / "other"), COPIED, YOUNG + 100)
+    assert warm.cached == warm.steps
+    assert warm.image == cold
+    assert times(bench, cold) == {"d": 0, "d/a": YOUNG + 100, "d/b": YOUNG + 100, "d/w": 0}
+
+
 def test_a_layer_with_nothing_young_stays_itself(bench: Bench) -> None:
     plain = bench.build(FILES, source_date_epoch=EPOCH).image
     assert [one == other for one, other in zip(rewritten(bench, FILES).layers, plain.layers, strict=True)] == [

@@ -64,6 +64,8 @@ FILES = {
     "Runs.dockerfile": RUNS,
 }
 EPOCH = "1234567890"
+LATER = "4000000000"
+CHECKED_OUT = 1_500_000_000
 BOTH = pytest.mark.parametrize("dockerfile", ["Copies.dockerfile", "Runs.dockerfile"])
 
 
@@ -82,6 +84,8 @@ def context(project: Project) -> Path:
     (root / "tree" / "link").symlink_to("a")
     os.link(root / "tree" / "Z", root / "tree" / "twin")
     shutil.make_archive(str(root / "archive"), "tar", root, "tree")
+    for path in (root, *root.rglob("*")):
+        os.utime(path, (CHECKED_OUT, CHECKED_OUT), follow_symlinks=False)
     return root
 
 
@@ -112,10 +116,13 @@ def test_two_stores_and_two_checkouts_at_two_times(builder: Minibuild, context: 
 
 
 @BOTH
-def test_what_is_cached_gives_what_is_made_anew(builder: Minibuild, context: Path, dockerfile: str) -> None:
-    first = built(builder, context, dockerfile)
-    words = ("-f", str(context / dockerfile), "-o", "type=image,rewrite-timestamp=true", "--source-date-epoch", EPOCH)
-    assert builder.succeed("build", "-q", *words, str(context)).strip() == first[0]
+@pytest.mark.parametrize("epoch", [EPOCH, LATER])
+def test_what_is_cached_gives_what_is_made_anew(builder: Minibuild, context: Path, dockerfile: str, epoch: str) -> None:
+    built(builder, context, dockerfile)
+    words = ("-f", str(context / dockerfile), "-o", "type=image,rewrite-timestamp=true", "--source-date-epoch", epoch)
+    warm = builder.succeed("build", "-q", *words, str(context)).strip()
+    cold = elsewhere(builder).succeed("build", "-q", *words, str(context)).strip()
+    assert warm == cold
 
 
 SURROUNDINGS = {
