@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from minibuild.errors import ImageError, UsageError, did_you_mean
-from minibuild.oci import AnyImage, Image, Platform, Reference
+from minibuild.oci import AnyImage, Image, ImageIndex, Platform, Reference
 
 if TYPE_CHECKING:
     from minibuild.store import Store
@@ -36,6 +37,13 @@ def image_for(found: AnyImage, word: str, platform: Platform) -> Image:
         listed = ", ".join(found.platforms)
         raise ImageError(f"{word} has no image for {platform}", hint=f"choose with --platform: it has {listed}")
     return image
+
+
+def made_anew(found: AnyImage, word: str, platform: Platform | None, change: Callable[[Image], Image]) -> AnyImage:
+    """What a word names, changed: the image for a platform, or for None all of an index, which is one again."""
+    if isinstance(found, ImageIndex) and platform is None:
+        return ImageIndex.of([change(image) for image in found.images], found.annotations)
+    return change(image_for(found, word, platform or found.images[0].config.platform))
 
 
 def reference_of(word: str) -> Reference | None:

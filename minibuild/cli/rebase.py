@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from minibuild.cli.finding import find_image, new_name, reference_of
+from minibuild.cli.finding import find_any, find_image, image_for, made_anew, new_name, reference_of
 from minibuild.cli.options import add_platform, platform_of
 from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
@@ -33,39 +33,50 @@ def parser(_environment: Mapping[str, str]) -> Parser:
     add("--from", dest="old", metavar="BASE", default="", help=words)
     add("-t", "--tag", action="append", default=[], metavar="NAME[:TAG]", help="name of the new image; repeatable")
     add("--force", action="store_true", help="even where the image's files hide what the new base changed")
-    add_platform(add, "which of several platforms")
+    add_platform(add, "of several platforms only that one", default="all")
     return parser
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Refuses what may go wrong, unless it is forced; then it is told."""
-    from minibuild.build.rebasing import BASE_DIGEST, BASE_NAME, rebased, risks
-    from minibuild.build.squashing import check_stands_on
-
     if not arguments.onto:
         raise UsageError("rebase wants the new base: --onto BASE", hint="see minibuild rebase --help")
-    [word], platform = arguments.operands, platform_of(arguments, session.environment)
+    word, platform = arguments.operands[0], platform_of(arguments, session.environment)
     tags = list(map(new_name, arguments.tag))
+    risky: list[str] = []
     with session.store() as store:
-        image, new = find_image(store, word, platform), find_image(store, arguments.onto, platform)
-        old_word = arguments.old or _base_of(store, image, word, arguments.onto)
-        old = find_image(store, old_word, platform)
-        check_stands_on(image, old, word, old_word)
-        if image.config.platform != new.config.platform:
-            raise ImageError(f"{word} is for {image.config.platform}, {arguments.onto} for {new.config.platform}")
-        found = [f"{word} {risk}" for risk in risks(image, old, new, store)]
-        if found and not arguments.force:
+
+        def change(image: Image) -> Image:
+            return _rebased(store, image, arguments, risky)
+
+        result = made_anew(find_any(store, word), word, platform if arguments.platform else None, change)
+        if risky and not arguments.force:
             hint = "build it anew, which is safe; or take it as it is with --force"
-            raise ImageError.together([*map(ImageError, found[:-1]), ImageError(found[-1], hint=hint)])
-        reference = reference_of(arguments.onto)
-        name = {BASE_NAME: str(reference)} if reference in store.images.names(new) else {}
-        result = rebased(image, old, new).annotated({**name, BASE_DIGEST: new.digest})
+            raise ImageError.together([*map(ImageError, risky[:-1]), ImageError(risky[-1], hint=hint)])
         store.put_image(result)
         store.images.keep(result, tags)
-    for risk in found:
+    for risk in risky:
         session.note(f"note: {risk}")
     session.print(result.id)
     return 0
+
+
+def _rebased(store: Store, image: Image, arguments: argparse.Namespace, risky: list[str]) -> Image:
+    """One platform's image on the new base; what may be wrong with it goes to ``risky``."""
+    from minibuild.build.rebasing import BASE_DIGEST, BASE_NAME, rebased, risks
+    from minibuild.build.squashing import check_stands_on
+
+    [word], onto, platform = arguments.operands, arguments.onto, image.config.platform
+    bases = find_any(store, onto)
+    new, old_word = image_for(bases, onto, platform), arguments.old or _base_of(store, image, word, onto)
+    old = find_image(store, old_word, platform)
+    check_stands_on(image, old, word, old_word)
+    if new.config.platform != platform:
+        raise ImageError(f"{word} is for {platform}, {onto} for {new.config.platform}")
+    risky += dict.fromkeys(f"{word} {risk}" for risk in risks(image, old, new, store))
+    reference = reference_of(onto)
+    name = {BASE_NAME: str(reference)} if reference in store.images.names(bases) else {}
+    return rebased(image, old, new).annotated({**name, BASE_DIGEST: new.digest})
 
 
 def _base_of(store: Store, image: Image, word: str, onto: str) -> str:

@@ -365,6 +365,25 @@ def test_all_platforms_are_saved_and_docker_finds_one(for_two: Shell, tmp_path: 
     assert (item["RepoTags"], item["Config"]) == (["app:1"], f"blobs/sha256/{own.removeprefix('sha256:')}")
 
 
+def test_all_platforms_are_squashed_and_rebased(for_two: Shell, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM app:1\nWORKDIR /a/b\nWORKDIR /c\n")
+    platforms = "linux/amd64,linux/arm64"
+    for_two("build", "-q", "-t", "upon:1", "--platform", platforms, str(tmp_path))
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nWORKDIR /other\nWORKDIR /more\n")
+    for_two("build", "-q", "-t", "app:2", "--platform", platforms, str(tmp_path))
+    assert for_two("squash", "--from", "app:1", "-t", "upon:2", "upon:1").status == 0
+    assert for_two("rebase", "--onto", "app:2", "-t", "upon:3", "upon:2").status == 0
+    assert for_two("squash", "-t", "upon:4", "--platform", "linux/arm64", "upon:3").status == 0
+    form = "{{.Tag}} {{.Platforms}}"
+    rows = for_two("images", "--format", form, "upon").out.splitlines()
+    both = "linux/amd64, linux/arm64"
+    assert sorted(rows) == [f"1 {both}", f"2 {both}", f"3 {both}", "4 linux/arm64"]
+    for platform in platforms.split(","):
+        names = [f"upon:{number}" for number in range(1, 4)]
+        shown = for_two("inspect", "-f", "{{len .RootFS.Layers}}", "--platform", platform, *names).out
+        assert shown.split() == ["3", "2", "3"]
+
+
 def test_one_platform_is_saved_if_it_is_asked_for(for_two: Shell, tmp_path: Path) -> None:
     archive = str(tmp_path / "x.tar")
     assert for_two("save", "--platform", "linux/arm64", "-o", archive, "app:1").status == 0
