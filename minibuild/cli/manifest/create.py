@@ -17,8 +17,8 @@ def parser(_environment: Mapping[str, str]) -> Parser:
     """The grammar of the command."""
     parser = Parser(
         "manifest create",
-        "Makes an index, named LIST in the store, of images for several platforms; of an IMAGE that is an index itself "
-        f"it takes all of them. IMAGE is {PLACES}. No layer is fetched.",
+        "Makes an index of images for several platforms, named LIST in the store, where what had the name loses it; of "
+        f"an IMAGE that is an index itself it takes all of them. IMAGE is {PLACES}. No layer is fetched.",
         "LIST IMAGE…",
         least=2,
         most=None,
