@@ -51,9 +51,11 @@ def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
     return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
-def paint(text: str, *, colour: bool) -> str:
-    """Errors and warnings with their heads, carets and hints in colour; the text itself where ``colour`` is off."""
-    return "\n".join(map(_painted, text.split("\n"))) if colour else text
+def paint(text: str, *, colour: bool, warning: str = _YELLOW) -> str:
+    """Errors and warnings with their heads, carets and hints in colour, ``warning`` for that word; the text itself where
+    ``colour`` is off.
+    """
+    return "\n".join(_painted(line, warning) for line in text.split("\n")) if colour else text
 
 
 def _last_output(error: MinibuildError) -> list[str]:
@@ -64,13 +66,13 @@ def _last_output(error: MinibuildError) -> list[str]:
     return [head, *(f"  {visible(line)}".rstrip() for line in error.output)]
 
 
-def _painted(line: str) -> str:
+def _painted(line: str, warning: str) -> str:
     if re.fullmatch(r" *\| *\^+", line):
         return line.replace("^", f"{_RED}^", 1) + _PLAIN
     if line.startswith("hint: "):
         return f"{_CYAN}hint:{_PLAIN}{line[5:]}"
     head = re.match(r"(?P<place>(?:\S+:\d+:\d+: )?)(?P<kind>error|warning): ", line)
     if head:
-        hue = _RED if head["kind"] == "error" else _YELLOW
+        hue = _RED if head["kind"] == "error" else warning
         return f"{_BOLD}{head['place']}{hue}{head['kind']}:{_PLAIN}{_BOLD} {line[head.end() :]}{_PLAIN}"
     return line

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TextIO, assert_never
 
 from minibuild.cli.display.bars import bars
+from minibuild.cli.display.colours import styles
 from minibuild.cli.display.page import Page
 from minibuild.cli.display.text import columns, fit, visible
 from minibuild.cli.rendering import paint, render_finding, wants_colour
@@ -23,7 +24,6 @@ _INTERVAL_S = 0.1
 _TAIL = 6
 _HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 _ERASE_BELOW = "\x1b[J"
-_STYLES = {"dim": "\x1b[2m", "cached": "\x1b[34m", "failed": "\x1b[31m", "cancelled": "\x1b[33m", "running": "\x1b[36m"}
 
 
 @dataclass(slots=True)
@@ -49,12 +49,15 @@ class TerminalDisplay:
         self._page, self._clock, self._tick_s = Page(stream), clock, tick_s
         self._window = window or (lambda: _window(stream))
         self._colour = wants_colour(stream, environment)
+        self._styles, complaints = styles(environment)
         self._lock, self._closed = threading.Lock(), threading.Event()
         self._ticker: threading.Thread | None = None
         self._running: dict[int, _Activity] = {}
         self._finished: list[str] = []
         self._drawn: list[str] = []
         self._drawn_at = float("-inf")
+        if complaints and self._colour:
+            self._page.write("".join(f"note: {visible(complaint)}\n" for complaint in complaints))
 
     def __call__(self, event: Event) -> None:
         with self._lock:
@@ -102,7 +105,7 @@ class TerminalDisplay:
                     self._finished.append(self._finished_row(done.title, outcome, seconds))
             case Warned(finding):
                 text = "\n".join(visible(line) for line in render_finding(finding).split("\n"))
-                self._finished.append(paint(text, colour=self._colour))
+                self._finished.append(paint(text, colour=self._colour, warning=self._styles["warning"]))
             case _:
                 assert_never(event)
 
@@ -135,7 +138,7 @@ class TerminalDisplay:
         return text + " " * (width - columns(text) - len(right)) + right
 
     def _styled(self, style: str, text: str) -> str:
-        return f"{_STYLES[style]}{text}\x1b[0m" if self._colour and style in _STYLES else text
+        return f"{self._styles[style]}{text}\x1b[0m" if self._colour and style in self._styles else text
 
     def _draw(self, live: list[str]) -> None:
         above, self._finished = self._finished, []
