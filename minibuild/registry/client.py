@@ -44,7 +44,7 @@ class Client:
     ) -> None:
         self._mirrors = mirrors
         self._settings = Settings.read(environment)
-        self._connections = Connections(environment, self._settings.insecure)
+        self._connections = Connections(environment, self._settings.insecure, patience.silence_s)
         self._session = Session(self._connections, patience)
         self._authorizer = Authorizer(self._session, Keychain(environment, credential))
         # Places that couldn't be reached are not asked again while there are others.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
 
 CONNECT_S = 10
-READ_S = 60
+SILENCE_S = 60.0
 _HEADERS = {"User-Agent": f"minibuild/{__version__}", "Accept-Encoding": "identity"}
 # Threads that ask one host at a time; more connections than this are not kept for later.
 _KEPT = 8
@@ -32,9 +32,12 @@ _BLOCK = 256 << 10
 class Connections:
     """The connections of one client to whatever servers it asks. Any thread may use and cancel it."""
 
-    def __init__(self, environment: Mapping[str, str], insecure: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], insecure: frozenset[str] = frozenset(), silence_s: float = SILENCE_S
+    ) -> None:
         self._environment = environment
         self._insecure = insecure
+        self.silence_s = silence_s
         self._managers: dict[tuple[str, Trust | None], PoolManager] = {}
         self._trusts: dict[str, Trust] = {}
         self._lock = threading.Lock()
@@ -62,11 +65,11 @@ class Connections:
                 decode_content=False,
                 redirect=False,
                 retries=False,
-                timeout=Timeout(connect=CONNECT_S, read=READ_S),
+                timeout=Timeout(connect=CONNECT_S, read=self.silence_s),
             )
         except (HTTPError, OSError, UnicodeError) as error:
             self.check()
-            raise _failure(error, proxy) from error
+            raise _failure(error, proxy, self.silence_s) from error
         return Answer(response, url, self)
 
     def check(self) -> None:
@@ -166,7 +169,7 @@ class Answer:
             return self._response.read1(limit) or b""
         except (HTTPError, OSError) as error:
             self._connections.check()
-            raise _failure(error, "") from error
+            raise _failure(error, "", self._connections.silence_s) from error
 
     def load(self, limit: int) -> None:
         """Reads the whole body into ``content``, or one byte more than the limit if it is longer, and closes."""
@@ -201,7 +204,7 @@ def _shut(connected: socket.socket) -> None:
         return  # It is closed already.
 
 
-def _failure(error: Exception, proxy: str) -> RegistryError:
+def _failure(error: Exception, proxy: str, silence_s: float) -> RegistryError:
     """A failure of urllib3's in our own words."""
     from http.client import BadStatusLine
 
@@ -224,7 +227,7 @@ def _failure(error: Exception, proxy: str) -> RegistryError:
         case exceptions.SSLError():
             return Unreachable(_cause(error), hint="SSL_CERT_FILE names a file with the certificates to be trusted")
         case exceptions.ReadTimeoutError():
-            return Cut(f"it said nothing for {READ_S} s")
+            return Cut(f"it said nothing for {silence_s:g} s")
         # A server that hangs up is an empty status line to http.client, and one cut within it a short one.
         case exceptions.ProtocolError(args=(_, BadStatusLine(args=(str(line),)) as said)) if not (
             isinstance(said, ConnectionError) or "HTTP/".startswith(line[:5])

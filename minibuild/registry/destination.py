@@ -114,7 +114,12 @@ class Destination:
 
     def _finish(self, upload: _Upload, descriptor: Descriptor) -> None:
         url = f"{upload.url}{'&' if '?' in upload.url else '?'}{urlencode({'digest': descriptor.digest})}"
-        self._ask(Request(url, _BLOB, "PUT"))
+        try:
+            self._ask(Request(url, _BLOB, "PUT"))
+        except Refusal as error:
+            # Where an answer was lost on its way here, the upload has ended all the same, and is known no more.
+            if error.status != 404 or not self.has(descriptor):
+                raise
 
     def _resumed(self, upload: _Upload) -> _Upload:
         """How far an upload came; a new one where its registry has forgotten it."""

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from urllib.parse import urljoin
 
 from minibuild.errors import RegistryError
-from minibuild.registry.connections import Answer, Connections
+from minibuild.registry.connections import SILENCE_S, Answer, Connections
 from minibuild.registry.endpoints import objection, origin
 from minibuild.registry.failures import Cut
 
@@ -25,12 +25,14 @@ _SHORT = 64 * 1024
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How often a thing is asked for in all, the first pause between (each next one is twice as long), and the
-    longest pause, which is also the longest that a server's Retry-After is waited for.
+    longest pause, which is also the longest that a server's Retry-After is waited for. A server that says nothing for
+    ``silence_s`` has been cut off.
     """
 
     attempts: int = 5
     pause_s: float = 0.5
     longest_s: float = 30.0
+    silence_s: float = SILENCE_S
 
     def pause(self, attempt: int) -> float:
         """Seconds to wait after an attempt, counted from 1; a random part keeps many builders out of step."""

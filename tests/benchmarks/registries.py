@@ -43,7 +43,9 @@ def push(place: Path, rounds: int) -> None:
 def warm(place: Path, rounds: int) -> None:
     """An image that the registry has already."""
     with daemons.registry(place) as registry, daemons.dockerd(place) as dockerd:
-        commands = _Pushers(place, registry, dockerd).commands(_image(place, BASE, layers=_LAYERS_OF_A_BASE))
+        commands = _Pushers(place, registry, dockerd).commands(
+            _image(place, BASE, layers=_LAYERS_OF_A_BASE), layout=str(place / "layout")
+        )
         times = {name: Times() for name in commands}
         for name, command in commands.items():
             _forget(place)
@@ -100,15 +102,17 @@ class _Pushers:
     registry: daemons.Registry
     dockerd: daemons.Dockerd
 
-    def commands(self, archive: Path) -> dict[str, Sequence[str]]:
-        """The words of each, once it has the image of an archive."""
+    def commands(self, archive: Path, layout: str = "") -> dict[str, Sequence[str]]:
+        """The words of each, once it has the image of an archive; skopeo has it in the archive, or in a layout."""
         names = {who: f"{self.registry.host}/{who}:1" for who in ("minibuild", "docker", "podman", "buildah", "skopeo")}
         _quietly(*_ours(self.place, "tag", "image", names["minibuild"]))
         self.dockerd.run("load", "-i", str(archive))
         self.dockerd.run("tag", "image:latest", names["docker"])
         _quietly("podman", *self._storage(), "load", "-q", "-i", str(archive))
-        source = f"oci:{self.place}/uncompressed:1"
-        _quietly("skopeo", "copy", "-q", f"docker-archive:{archive}", "--dest-decompress", source)
+        source = f"docker-archive:{archive}"
+        if layout:
+            _quietly("skopeo", "copy", "-q", source, f"oci:{layout}:1")
+            source = f"oci:{layout}:1"
         containers = (*self._storage(), "push", "-q", "--tls-verify=false", "image:latest")
         return {
             "minibuild": _ours(self.place, "push", "-q", names["minibuild"]),
