@@ -52,8 +52,8 @@ def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
 
 
 def paint(text: str, *, colour: bool, warning: str = _YELLOW) -> str:
-    """Errors and warnings with their heads, carets and hints in colour, ``warning`` for that word; the text itself where
-    ``colour`` is off.
+    """Errors and warnings with their heads, carets and hints in colour, warnings' heads in their own; the text itself
+    where ``colour`` is off.
     """
     return "\n".join(_painted(line, warning) for line in text.split("\n")) if colour else text
 
