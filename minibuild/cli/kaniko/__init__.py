@@ -32,7 +32,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
     from minibuild.cli import build
 
-    translation = translate(arguments, session.environment, exists=lambda path: Path(path).exists())
+    translation = translate(arguments, session.environment, located=_located)
     with TemporaryDirectory(prefix="minibuild-") as scratch:
         environment = {**translation.environment, **_kept(translation.certificates, Path(scratch))}
         metadata = Path(scratch) / "metadata.json"
@@ -43,6 +43,10 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     for file, text in _digest_files(arguments, digest):
         _write(file, text)
     return status
+
+
+def _located(path: str) -> str:
+    return str(Path(path).absolute()) if Path(path).exists() else ""
 
 
 def _kept(certificates: Sequence[Certificate], scratch: Path) -> dict[str, str]:

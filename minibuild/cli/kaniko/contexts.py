@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from os.path import abspath, join
+from os.path import join
 
 from minibuild.errors import UsageError, did_you_mean
 
@@ -50,15 +50,16 @@ def parse_context(word: str, sub_path: str, git: str, environment: Mapping[str, 
     return Context(word)
 
 
-def dockerfile_of(word: str, context: Context, exists: Callable[[str], bool]) -> Sequence[str]:
+def dockerfile_of(word: str, context: Context, located: Callable[[str], str]) -> Sequence[str]:
     """The options of ``build`` for a Dockerfile: kaniko looks where it stands first, then in the context; one that
     isn't named is looked for where it stands only for a context on this machine.
     """
     name = word or "Dockerfile"
     if name.startswith(("http://", "https://")):
         return ("-f", name)
-    if exists(name) and (word or context.is_directory):
-        return ("-f", abspath(name))
+    here = located(name) if word or context.is_directory else ""
+    if here:
+        return ("-f", here)
     if context.is_directory:
         return ("-f", join(context.word, name))
     return ("-f", word) if word else ()

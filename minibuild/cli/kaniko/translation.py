@@ -42,15 +42,18 @@ class Translation:
 
 
 def translate(
-    arguments: argparse.Namespace, environment: Mapping[str, str], *, exists: Callable[[str], bool]
+    arguments: argparse.Namespace, environment: Mapping[str, str], *, located: Callable[[str], str]
 ) -> Translation:
-    """What the flags mean; ``exists`` tells of paths of this machine. Raises UsageError."""
+    """What the flags mean; ``located`` answers the whole path of what is on this machine, "" where nothing is.
+
+    Raises UsageError.
+    """
     context = parse_context(arguments.context, arguments.context_sub_path, arguments.git, environment)
     pushes = _pushes(arguments, environment)
     insecure = tuple(_insecure(arguments))
     git_header = _git_header(context, environment)
     words = (
-        *dockerfile_of(arguments.dockerfile, context, exists),
+        *dockerfile_of(arguments.dockerfile, context, located),
         *_input_words(arguments),
         *(("--secret", f"id={name},env={name}") for name in git_header),
         *_output_words(arguments, environment, pushes=pushes),
@@ -60,7 +63,7 @@ def translate(
         context.word,
     )
     flat = tuple(part for word in words for part in ([word] if isinstance(word, str) else word))
-    added = {**git_header, **_docker_config(arguments, environment, exists), **_opened(environment, insecure)}
+    added = {**git_header, **_docker_config(arguments, environment, located), **_opened(environment, insecure)}
     return Translation(flat, {**environment, **added}, tuple(_certificates(arguments)))
 
 
@@ -189,12 +192,12 @@ def _git_header(context: Context, environment: Mapping[str, str]) -> dict[str, s
 
 
 def _docker_config(
-    arguments: argparse.Namespace, environment: Mapping[str, str], exists: Callable[[str], bool]
+    arguments: argparse.Namespace, environment: Mapping[str, str], located: Callable[[str], str]
 ) -> dict[str, str]:
     """Where kaniko's image keeps names and passwords, unless the environment says where."""
     place = f"{arguments.kaniko_dir or environment.get('KANIKO_DIR') or '/kaniko'}/.docker".replace("//", "/")
     named = environment.get("DOCKER_CONFIG") and not arguments.kaniko_dir
-    return {"DOCKER_CONFIG": place} if not named and exists(f"{place}/config.json") else {}
+    return {"DOCKER_CONFIG": place} if not named and located(f"{place}/config.json") else {}
 
 
 def _display_words(arguments: argparse.Namespace) -> Sequence[str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -16,13 +14,13 @@ from minibuild.cli.kaniko.translation import Certificate, Translation, translate
 from minibuild.errors import UsageError
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
-HERE = os.path.abspath("Dockerfile")
+HERE = "/here/Dockerfile"
 
 
 def translated(words: str, environment: Mapping[str, str] = NOTHING, *, there: str = "") -> Translation:
     """What a command line means where these paths exist."""
     arguments = kaniko_parser(environment).read(shlex.split(words))
-    return translate(arguments, environment, exists=there.split().__contains__)
+    return translate(arguments, environment, located=lambda path: f"/here/{path}" if path in there.split() else "")
 
 
 def read(words: Sequence[str]) -> Mapping[str, object]:
@@ -206,9 +204,3 @@ def test_what_has_no_effect_is_said_once() -> None:
         "--ignore-path has no effect",
         "--force has no effect",
     ]
-
-
-def test_nothing_of_this_machine_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "Dockerfile").touch()
-    assert translated("--no-push -c ctx").words == tuple(shlex.split(USUAL))
