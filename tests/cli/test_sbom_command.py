@@ -29,9 +29,7 @@ def app(shell: Shell, tmp_path: Path) -> Shell:
     return shell
 
 
-WARNING = (
-    "warning: /var/lib/rpm/Packages isn't read: it is no hash of BerkeleyDB\n"
-)
+WARNING = "warning: /var/lib/rpm/Packages isn't read: it is no hash of BerkeleyDB\n"
 
 
 def test_a_table_has_a_row_for_each_package(app: Shell) -> None:
