@@ -19,6 +19,7 @@ skopeo:skopeo
 umoci:umoci
 bash-static:bash-static
 mmdebstrap:mmdebstrap
+openssl:openssl
 newuidmap:uidmap
 useradd:passwd
 ssh-agent:openssh-client

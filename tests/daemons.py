@@ -114,9 +114,12 @@ def dockerd(base: Path) -> Iterator[Dockerd]:
 
 
 @contextmanager
-def registry(base: Path, auth: Mapping[str, object] | None = None) -> Iterator[Registry]:
+def registry(
+    base: Path, auth: Mapping[str, object] | None = None, certificate: Path | None = None
+) -> Iterator[Registry]:
     """A registry on a free port of loopback, with its blobs below ``base``; shared like the daemon. ``auth`` says in
-    its configuration's words whom it lets in, None everybody.
+    its configuration's words whom it lets in, None everybody; with a ``certificate`` (and its key, in one file) it
+    speaks TLS.
     """
     place = base / "registry"
     place.mkdir(parents=True, exist_ok=True)
@@ -124,7 +127,10 @@ def registry(base: Path, auth: Mapping[str, object] | None = None) -> Iterator[R
         "version": 0.1,
         "log": {"level": "info"},
         "storage": {"filesystem": {"rootdirectory": f"{place}/data"}, "delete": {"enabled": True}},
-        "http": {"addr": "localhost:0"},
+        "http": {
+            "addr": "localhost:0",
+            **({"tls": {"certificate": str(certificate), "key": str(certificate)}} if certificate else {}),
+        },
         **({"auth": auth} if auth else {}),
     }
     # YAML is a superset of JSON.

@@ -158,11 +158,14 @@ def _token_request(realm: str, query: Mapping[str, str], credential: Credential 
     Source: distribution, docs/spec/auth/{token,oauth}.
     """
     given = {name: value for name, value in query.items() if value}
+    # Taking a blob over from another repository takes two scopes: in a form with a blank between, in a URL each alone.
+    scopes = [("scope", scope) for scope in given.pop("scope", "").split()]
     if credential and credential.identity_token:
-        form = {**given, "grant_type": "refresh_token", "refresh_token": credential.identity_token}
+        scope = " ".join(scope for _, scope in scopes)
+        form = {**given, "scope": scope, "grant_type": "refresh_token", "refresh_token": credential.identity_token}
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return Request(realm, headers, "POST", urlencode({**form, "client_id": "minibuild"}).encode())
-    url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(given)}"
+    url = f"{realm}{'&' if '?' in realm else '?'}{urlencode([*given.items(), *scopes])}"
     return Request(url, {"Authorization": credential.basic} if credential and credential.password else {})
 
 

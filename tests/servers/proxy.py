@@ -28,7 +28,7 @@ class FaultyProxy(RegistryServer):
         self.uploads: Uploads = _Half(target)
 
     def _true_reply(self, request: Request) -> Reply:
-        return _asked(self.target, request)
+        return asked(self.target, request)
 
 
 class _Half(Uploads):
@@ -45,7 +45,7 @@ class _Half(Uploads):
             return super().received(handler)
         begun = Request("PATCH", handler.path, handler.headers, handler.rfile.read(cut))
         del begun.headers["Content-Range"], begun.headers["Content-Length"]
-        assert _asked(self._target, begun).status == 202
+        assert asked(self._target, begun).status == 202
         handler.close_connection = True
         raise ConnectionError("cut as told")
 
@@ -69,12 +69,13 @@ def knows_no_ranges(target: str) -> Fault:
 
     def whole(request: Request, _reply: Reply) -> Reply:
         del request.headers["Range"]
-        return _asked(target, request)
+        return asked(target, request)
 
     return whole
 
 
-def _asked(target: str, request: Request) -> Reply:
+def asked(target: str, request: Request) -> Reply:
+    """What a server answers."""
     headers = {name: value for name, value in request.headers.items() if name.lower() not in _OF_ONE_HOP}
     with closing(HTTPConnection(target, timeout=60)) as connection:
         connection.request(request.method, request.path, request.body or None, headers | _length(request))
