@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import daemons
 from tests.command import Minibuild
 from tests.daemons import Registry
 from tests.end_to_end.conftest import Project
@@ -100,3 +101,16 @@ def test_kanikos_own_directory_opens_a_private_registry(
     words = ["kaniko", "-c", app, "-d", f"{private.host}/kaniko:1"]
     assert builder(*words).returncode == 7
     builder.with_variables(KANIKO_DIR=str(tmp_path / "kaniko")).succeed(*words)
+
+
+def test_a_registry_with_a_certificate_of_its_own_is_pushed_to_and_pulled_from(
+    builder: Minibuild, certificate: Path, app: Path, tmp_path: Path
+) -> None:
+    with daemons.registry(tmp_path, certificate=certificate) as secure:
+        words = ["kaniko", "-c", app, "-d", f"{secure.host}/library/app:1"]
+        assert builder(*words).returncode == 7
+        builder.succeed(*words, "--skip-tls-verify")
+        (app / "Dockerfile").write_text("FROM app.test/library/app:1\nCOPY app.txt /again/\n")
+        mapped = ["kaniko", "-c", app, "--no-push", "--registry-map", f"app.test=https://{secure.host}"]
+        assert "certificate verify failed" in builder(*mapped).stderr
+        builder.succeed(*mapped, "--registry-certificate", f"{secure.host}={certificate}")
