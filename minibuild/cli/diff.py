@@ -39,7 +39,7 @@ def parser(environment: Mapping[str, str]) -> Parser:
     add = parser.add_argument
     add("-a", "--all", action="store_true", help="tell all that differs, not the first of each part")
     add("--format", metavar="|".join(FORMATS), default="text", help="how to show it (default: text); json has all")
-    add_platform(add, "which of several platforms", "all that both have in the store")
+    add_platform(add, "which of several platforms", "all that they have")
     add_progress(add, environment)
     add_mirrors(add)
     return parser
@@ -58,7 +58,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         interruptible() as cancellation,
         operands(store, platform, session.environment, mirrors, cancellation, display) as opened,
     ):
-        (left, one), (right, other) = (opened.open(name) for name in names)
+        look = opened.open if arguments.platform else opened.open_whole
+        (left, one), (right, other) = (look(name) for name in names)
         if arguments.platform:
             from minibuild.cli.finding import image_for
 

@@ -38,8 +38,8 @@ class Operands:
     registries: Bases
 
     def open(self, word: str) -> tuple[AnyImage, Store]:
-        """The image, or the index, that a word means, and the store that gives its layers; of an index that isn't in
-        the store, the image for the platform. Raises MinibuildError where there is none.
+        """The image that a word means, and the store that gives its layers; of an index that isn't in the store, the
+        image for the platform. Raises MinibuildError where there is none.
         """
         from minibuild.transports import open_source
 
@@ -55,6 +55,29 @@ class Operands:
         if self._is_here(word):
             return find_any(self.store, word), self.store
         return self.registries.lookup(word, self.platform), self.elsewhere
+
+    def open_whole(self, word: str) -> tuple[AnyImage, Store]:
+        """As ``open``, but wherever it is, an index with all its images."""
+        from minibuild.transports import open_source
+        from minibuild.transports.docker_archive import DockerArchive
+        from minibuild.transports.oci_layout import OciLayout
+
+        source = open_source(word, self.environment)
+        if isinstance(source, DockerArchive | OciLayout):
+            found = source.whole()
+            self.elsewhere.put_image(found)
+            for image in found.images:
+                self.elsewhere.promises.add(image.blobs, word)
+            return found, self.elsewhere
+        name = word.removeprefix(f"{DOCKER_IMAGE}://")
+        if source is not None or (name == word and self._is_here(word)):
+            return self.open(word)
+        from minibuild.build.whole import bring_whole
+        from minibuild.registry.endpoints import parse_mirrors
+        from minibuild.transports.registry import Registry
+
+        with Registry(parse_mirrors(self.registries.mirrors), self.environment) as registry:
+            return bring_whole(Reference.parse(name), self.elsewhere, registry), self.elsewhere
 
     def _is_here(self, word: str) -> bool:
         """It is in the store, or should be: an ID means nothing to registries."""

@@ -46,6 +46,10 @@ class DockerArchive:
     def resolve(self, reference: Reference, platform: Platform) -> Image:
         return self._images.resolve(reference, platform)
 
+    def whole(self) -> AnyImage:
+        """What is meant, whatever it is for: an index where there are several platforms."""
+        return self._images.whole()
+
     def open(self, descriptor: Descriptor) -> BinaryIO:
         return self._images.open(descriptor)
 
@@ -112,6 +116,10 @@ class _Saved:
             raise ImageError(f"the image in {self._files.where} is for {found}, wanted {platform}")
         return image
 
+    def whole(self) -> Image:
+        """The image that is meant, whatever it is for."""
+        return self._image(self._meant(None))
+
     def open(self, descriptor: Descriptor) -> BinaryIO:
         """A layer of one of its images, whether that was resolved before or not."""
         if descriptor.digest not in self._names:
@@ -142,8 +150,9 @@ class _Saved:
             raise ImageError(f"{MANIFEST_FILE} of {self._files.where} lists no images with their Config and Layers")
         return items
 
-    def _meant(self, reference: Reference) -> Mapping[str, Any]:
-        meant = [item for item in self._items if _is_called(item, self._pin or str(reference))]
+    def _meant(self, reference: Reference | None) -> Mapping[str, Any]:
+        name = self._pin or str(reference or "")
+        meant = [item for item in self._items if name and _is_called(item, name)]
         if self._pin and not meant:
             raise ImageError(f"{self._files.where} has no image {self._pin!r}", hint=self._listing())
         meant = meant or list(self._items)

@@ -35,6 +35,11 @@ class Layout:
             raise ImageError(f"the image in {self._files.where} is for {found}, wanted {platform}")
         return image
 
+    def whole(self) -> AnyImage:
+        """What the pin means, whatever it is for: an index where there are several platforms."""
+        meant = [self._whole(descriptor) for descriptor in self._meant(None)]
+        return meant[0] if len(meant) == 1 else ImageIndex.of([image for one in meant for image in one.images])
+
     def open(self, descriptor: Descriptor) -> BinaryIO:
         """A blob, verified as it is read."""
         name = _blob(descriptor.digest)

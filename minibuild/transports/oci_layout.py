@@ -52,6 +52,10 @@ class OciLayout:
     def resolve(self, reference: Reference, platform: Platform) -> Image:
         return self._layout.resolve(reference, platform)
 
+    def whole(self) -> AnyImage:
+        """What is meant, whatever it is for: an index where there are several platforms."""
+        return self._layout.whole()
+
     def open(self, descriptor: Descriptor) -> BinaryIO:
         return self._layout.open(descriptor)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def build(shell: Shell, tmp_path: Path) -> Callable[..., str]:
         context.mkdir(exist_ok=True)
         (context / "Dockerfile").write_text(DOCKERFILE.format(a=a))
         (context / "f").write_text(text)
+        os.utime(context / "f", (1, 1))
         epoch = ("--build-arg", "SOURCE_DATE_EPOCH=1000000000")
         return shell("build", "-q", "-t", name, "--no-cache", *epoch, *words, str(context)).out.strip()
 
@@ -72,6 +74,21 @@ def test_a_platform_that_one_lacks_is_a_difference(shell: Shell, build: Callable
     assert "two is for linux/arm64 too, and three isn't\n" in done.out
     assert "three is for linux/386 too, and two isn't\n" in done.out
     assert shell("diff", "--platform=linux/amd64", "two", "three").status == 0
+
+
+def test_archives_are_compared_with_all_their_platforms(
+    shell: Shell, build: Callable[..., str], tmp_path: Path
+) -> None:
+    places = [str(tmp_path / name) for name in ("one.tar", "two")]
+    build("one", "one", "1", "--platform=linux/amd64,linux/arm64", "-o", f"type=oci,dest={places[0]}")
+    build("two", "one", "1", "--platform=linux/amd64,linux/386", "-o", f"type=oci,tar=false,dest={places[1]}")
+    done = shell("diff", "--progress=quiet", f"oci-archive:{places[0]}", f"oci-layout:{places[1]}")
+    assert (done.status, done.err) == (1, "")
+    assert [line.split()[-6:] for line in done.out.splitlines()[1:]] == [
+        f"is for linux/{name} too, and {place} isn't".split()[-6:]
+        for name, place in (("arm64", f"oci-layout:{places[1]}"), ("386", f"oci-archive:{places[0]}"))
+    ]
+    assert shell("diff", "--progress=quiet", "one", f"oci-archive:{places[0]}").status == 0
 
 
 def test_an_id_that_is_not_there_is_asked_of_no_registry(shell: Shell, add: Callable[..., Image]) -> None:

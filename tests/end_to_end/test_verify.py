@@ -71,6 +71,17 @@ def test_a_build_is_compared_with_what_a_registry_has(builder: Minibuild, regist
     assert fresh("diff", "--progress=quiet", name, "busybox").returncode == 1
 
 
+def test_all_platforms_in_a_registry_are_compared(builder: Minibuild, registry: Registry, project: Project) -> None:
+    root, name = project({"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "one"}), f"{registry.host}/verify/both:1"
+    builder.succeed(
+        "build", "--platform=linux/amd64,linux/arm64", "-t", "both", "-o", f"type=registry,name={name}", str(root)
+    )
+    assert builder("diff", "--progress=quiet", "both", f"docker-image://{name}").returncode == 0
+    builder.succeed("build", "--platform=linux/arm64", "-t", "alone", str(project({"f": "two"})))
+    done = builder("diff", "--progress=quiet", f"docker-image://{name}", "alone")
+    assert (done.returncode, "  /f content: " in done.stdout, "linux/amd64" in done.stdout) == (1, True, False)
+
+
 def test_what_skopeo_packed_anew_is_the_same_image(builder: Minibuild, project: Project, tmp_path: Path) -> None:
     require("skopeo")
     builder.succeed(
