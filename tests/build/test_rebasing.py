@@ -8,11 +8,13 @@ from types import MappingProxyType
 import pytest
 
 from minibuild.build.rebasing import merged, rebased, risks
+from minibuild.layers.entry import Kind
 from minibuild.oci import ContainerConfig, Image
 from minibuild.store import Store
 from tests.build.test_engine import Bench, bench
+from tests.transports.conftest import file, image_of, other, store
 
-__all__ = ["bench"]
+__all__ = ["bench", "store"]
 
 APP = 'FROM base\nCOPY f /app/f\nENV MODE=fast\nCMD ["app"]\n'
 OLD = 'FROM scratch\nCOPY f /etc/release\nENV PATH=/bin LANG=C\nENTRYPOINT ["sh"]\nUSER old\nLABEL a=1 b=1\n'
@@ -60,6 +62,14 @@ def test_what_may_go_wrong_is_told(bench: Bench, steps: str, risk: str) -> None:
     (bench.context / "tree/lib").symlink_to("usr/lib")
     new = built(bench, NEW + "COPY tree /\n")
     assert told(bench, built(bench, f"FROM base\n{steps}\n", old), old, new) == [risk]
+
+
+def test_a_deletion_of_what_the_new_base_has_not_is_told(store: Store) -> None:
+    gone, kept = [other(path, Kind.WHITEOUT, mode=0, mtime=0) for path in ("gone", "kept")]
+    old = image_of(store, [file("gone", b"1"), file("kept", b"1")])
+    new = image_of(store, [file("kept", b"2")])
+    image = image_of(store, [file("gone", b"1"), file("kept", b"1")], [gone, kept])
+    assert list(risks(image, old, new, store)) == ["deletes what the new base hasn't: gone"]
 
 
 def test_new_triggers_of_a_base_are_told(bench: Bench) -> None:
