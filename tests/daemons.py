@@ -115,21 +115,25 @@ def dockerd(base: Path) -> Iterator[Dockerd]:
 
 @contextmanager
 def registry(
-    base: Path, auth: Mapping[str, object] | None = None, certificate: Path | None = None
+    base: Path,
+    auth: Mapping[str, object] | None = None,
+    certificate: Path | None = None,
+    authority: Path | None = None,
 ) -> Iterator[Registry]:
     """A registry on a free port of loopback, with its blobs below ``base``; shared like the daemon. ``auth`` says in
     its configuration's words whom it lets in, None everybody; with a ``certificate`` (and its key, in one file) it
-    speaks TLS.
+    speaks TLS, and with an ``authority`` to nobody who has no certificate of that one's.
     """
     place = base / "registry"
     place.mkdir(parents=True, exist_ok=True)
+    wanted = {"clientcas": [str(authority)]} if authority else {}
     settings = {
         "version": 0.1,
         "log": {"level": "info"},
         "storage": {"filesystem": {"rootdirectory": f"{place}/data"}, "delete": {"enabled": True}},
         "http": {
             "addr": "localhost:0",
-            **({"tls": {"certificate": str(certificate), "key": str(certificate)}} if certificate else {}),
+            **({"tls": {"certificate": str(certificate), "key": str(certificate), **wanted}} if certificate else {}),
         },
         **({"auth": auth} if auth else {}),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from types import TracebackType
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 CONNECT_S = 10
 SILENCE_S = 60.0
 _HEADERS = {"User-Agent": f"minibuild/{__version__}", "Accept-Encoding": "identity"}
+_CLEAR_TEXT = "http:// before a mirror, or insecure = true in registries.conf, has it asked in clear text"
 # Threads that ask one host at a time; more connections than this are not kept for later.
 _KEPT = 8
 # How much of a body is read and sent at a time.
@@ -69,7 +71,7 @@ class Connections:
             )
         except (HTTPError, OSError, UnicodeError) as error:
             self.check()
-            raise _failure(error, proxy, self.silence_s) from error
+            raise _failure(error, url, proxy, self.silence_s) from error
         return Answer(response, url, self)
 
     def check(self) -> None:
@@ -169,7 +171,7 @@ class Answer:
             return self._response.read1(limit) or b""
         except (HTTPError, OSError) as error:
             self._connections.check()
-            raise _failure(error, "", self._connections.silence_s) from error
+            raise _failure(error, self.url, "", self._connections.silence_s) from error
 
     def load(self, limit: int) -> None:
         """Reads the whole body into ``content``, or one byte more than the limit if it is longer, and closes."""
@@ -204,7 +206,7 @@ def _shut(connected: socket.socket) -> None:
         return  # It is closed already.
 
 
-def _failure(error: Exception, proxy: str, silence_s: float) -> RegistryError:
+def _failure(error: Exception, url: str, proxy: str, silence_s: float) -> RegistryError:
     """A failure of urllib3's in our own words."""
     from http.client import BadStatusLine
 
@@ -223,9 +225,9 @@ def _failure(error: Exception, proxy: str, silence_s: float) -> RegistryError:
         case exceptions.ConnectTimeoutError():
             return Unreachable(f"no connection within {CONNECT_S} s")
         case exceptions.SSLError() if "WRONG_VERSION_NUMBER" in str(error):
-            return Unreachable("it doesn't speak https", hint="--registry-mirror REGISTRY=http://… asks in clear text")
+            return Unreachable("it doesn't speak https", hint=_CLEAR_TEXT)
         case exceptions.SSLError():
-            return Unreachable(_cause(error), hint="SSL_CERT_FILE names a file with the certificates to be trusted")
+            return Unreachable(_cause(error), hint=_certificates_wanted(url, _cause(error)))
         case exceptions.ReadTimeoutError():
             return Cut(f"it said nothing for {silence_s:g} s")
         # A server that hangs up is an empty status line to http.client, and one cut within it a short one.
@@ -237,6 +239,16 @@ def _failure(error: Exception, proxy: str, silence_s: float) -> RegistryError:
             return Cut("the connection was cut")
         case _:
             return RegistryError(_cause(error))
+
+
+def _certificates_wanted(url: str, cause: str) -> str:
+    """Where the certificate goes whose lack a failure of TLS tells: of an authority, or, after an alert of the
+    server's, one of our own.
+    """
+    place = f"~/.config/containers/certs.d/{urlsplit(url).netloc.rpartition('@')[2]}"
+    if re.search("alert.*(certificate|unknown ca)", cause):
+        return f"it wants a certificate of ours: keep it in {place}/client.cert and client.key"
+    return f"keep its authority's certificate in {place}/ca.crt, or name the file by SSL_CERT_FILE"
 
 
 def _cause(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from minibuild.errors import RegistryError, UsageError
 from minibuild.oci import Reference
 from minibuild.registry.endpoints import Endpoint, Mirrors, endpoints
+from minibuild.registry.trust import kept_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Settings:
     """The ``host[:port]`` whose certificates aren't verified; ``*`` is every one."""
     open: frozenset[str] = field(default_factory=frozenset)
     """Those among them, by MINIBUILD_INSECURE_REGISTRY, that may be asked without TLS too."""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Says where certificates are kept: who has some for a registry on this machine means TLS."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
@@ -67,7 +70,7 @@ class Settings:
         """
         named = frozenset(environment.get("MINIBUILD_INSECURE_REGISTRY", "").lower().split())
         found = cls._of_file(environment)
-        return replace(found, insecure=found.insecure | named, open=named)
+        return replace(found, insecure=found.insecure | named, open=named, environment=environment)
 
     @classmethod
     def _of_file(cls, environment: Mapping[str, str]) -> Settings:
@@ -103,6 +106,8 @@ class Settings:
     def _ways(self, own: Endpoint) -> tuple[Endpoint, ...]:
         """A registry's own place, and where it may be asked without TLS, that too."""
         host = own.base.partition("://")[2]
+        if kept_for(host.lower(), self.environment):
+            own = replace(own, base=f"https://{host}")
         return tuple(Location(host, insecure=True).endpoints("")) if {host.lower(), "*"} & self.open else (own,)
 
 

@@ -55,18 +55,23 @@ class Trust:
 
 
 def trust_in(host: str, environment: Mapping[str, str], insecure: frozenset[str]) -> Trust:
-    """What is kept for ``host[:port]``, in the directory that MINIBUILD_CERTS_D names, in the user's, or else in the
-    machine's.
-    """
+    """What is kept for ``host[:port]``."""
     verifies = not {host, "*"} & insecure
+    directory = kept_for(host, environment)
+    if directory is None:
+        return Trust(verifies=verifies)
+    clients = tuple((each, each.with_suffix(".key")) for each in sorted(directory.glob("*.cert")))
+    return Trust(tuple(sorted(directory.glob("*.crt"))), clients, verifies)
+
+
+def kept_for(host: str, environment: Mapping[str, str]) -> Path | None:
+    """The directory of a host's certificates: where MINIBUILD_CERTS_D names one of them all, the user's, or else the
+    machine's; None where nobody keeps any.
+    """
     named = environment.get("MINIBUILD_CERTS_D")
     config, home = environment.get("XDG_CONFIG_HOME"), environment.get("HOME")
     own = [(Path(config) if config else Path(home or "") / ".config") / "containers/certs.d"] if config or home else []
     for place in (*([Path(named)] if named else []), *own, *map(Path, _MACHINES)):
-        directory = place / host
-        if "/" not in host and directory.is_dir():
-            authorities = tuple(sorted(directory.glob("*.crt")))
-            certificates = sorted(directory.glob("*.cert"))
-            clients = tuple((each, each.with_suffix(".key")) for each in certificates)
-            return Trust(authorities, clients, verifies)
-    return Trust(verifies=verifies)
+        if "/" not in host and (place / host).is_dir():
+            return place / host
+    return None

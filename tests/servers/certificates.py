@@ -16,6 +16,12 @@ class Certificate:
     path: Path
     key: Path
 
+    def together(self) -> Path:
+        """Both in one file."""
+        both = self.path.with_suffix(".pem")
+        both.write_bytes(self.path.read_bytes() + self.key.read_bytes())
+        return both
+
 
 @dataclass(frozen=True)
 class Authority:
