@@ -161,23 +161,29 @@ class Engine:
         results = self._results()
         targets = tuple(self._finished(index, results[index].image) for index in self.plan.targets)
         steps, cached = (sum(counts) for counts in zip(*self._counts, strict=True))
-        keys, collected = dict(self._keys), self._collected()
+        keys = dict(self._keys)
+        if self.request.caches.has_all_stages or self.request.rewrites_times:
+            self._look_at_the_rest()
+        targets = tuple(self._finished(index, results[index].image) for index in self.plan.targets)
+        collected = self._collected()
         return BuildResult(targets[-1].image, steps, cached, self.journal.findings, targets, collected, keys)
+    def _look_at_the_rest(self) -> None:
+        """Looks those stages up in the cache that nothing was wanted of; nothing is made any more."""
+        self.work, supplier = replace(self.work, only_looks=True), self.store.supplier
+        # That a stage isn't cached is no failure here; some were cancelled when nobody wanted them any more.
+        self.stages.forget_failures(Cancellation())
+        self.stop, self.store.supplier = self.cancellation, None
+        with self.journal.holding() as forget:
+            for index in self.plan.order:
+                with suppress(NeedsNamespace, MinibuildError):
+                    self.stages.result(index)
+            forget()
+        self.store.supplier = supplier
+
 
     def _collected(self) -> Collected:
-        """What caches that travel are made of; stages that nothing was wanted of are looked up in the cache."""
+        """What caches that travel are made of."""
         caches = self.request.caches
-        if caches.has_all_stages:
-            self.work, supplier = replace(self.work, only_looks=True), self.store.supplier
-            # That a stage isn't cached is no failure here; some were cancelled when nobody wanted them any more.
-            self.stages.forget_failures(Cancellation())
-            self.stop, self.store.supplier = self.cancellation, None
-            with self.journal.holding() as forget:
-                for index in self.plan.order:
-                    with suppress(NeedsNamespace, MinibuildError):
-                        self.stages.result(index)
-                forget()
-            self.store.supplier = supplier
         return self.collector.collected(self.plan, self._packed_mounts(caches.mounts) if caches.mounts else ())
 
     def _packed_mounts(self, wanted: frozenset[str]) -> tuple[TravellingMount, ...]:
@@ -287,13 +293,9 @@ class Engine:
         return not self.request.no_cache and not names & {name.lower() for name in self.request.no_cache_stages}
 
     def may_stay_unbuilt(self, origin: Origin) -> bool:
-        """Files from there may be taken from the cache by its name: it is no stage that is to be built anew, nor are
-        its times to be known.
-        """
+        """Files from there may be taken from the cache by its name: it is no stage that is to be built anew."""
         if not isinstance(origin, FromStage):
             return True
-        if self.request.rewrites_times:
-            return False
         stage = self.plan.stages[origin.stage]
         return self._uses_cache(stage) and all(self.may_stay_unbuilt(FromStage(index)) for index in stage.needs)
 

@@ -14,9 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from minibuild.build.copying import Composition
+from minibuild.build.inner import NeedsNamespace
 from minibuild.build.origins import Origins
 from minibuild.build.stage import copied
-from minibuild.errors import UsageError
+from minibuild.errors import MinibuildError, UsageError
 from minibuild.instructions.effects import CopyFiles, FromStage, MakeDirectory, RunCommand, SourcePath
 from minibuild.layers.entry import Change, Entry, Kind
 from minibuild.layers.slice import content_of
@@ -90,7 +91,10 @@ class Rewriting:
                 changes = composition.changes()
             case CopyFiles(origin=origin) if all(isinstance(source, SourcePath) for source in effect.sources):
                 origins = self._origins if isinstance(origin, FromStage) else self.engine.origins
-                selection = origins.selection(step, effect)
+                try:
+                    selection = origins.selection(step, effect)
+                except (NeedsNamespace, MinibuildError):
+                    return {}  # a stage that isn't here any more: what was copied of it is as old as it was
                 with copied(Composition(tree), effect, selection, store.scratch) as changes:
                     pass
             case _:  # a download says its age itself

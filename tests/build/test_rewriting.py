@@ -111,3 +111,13 @@ def test_links_come_through(bench: Bench) -> None:
 def test_without_an_epoch_it_is_refused_before_anything_is_built(bench: Bench) -> None:
     with pytest.raises(UsageError, match="rewrite-timestamp=true wants a time, and SOURCE_DATE_EPOCH says none"):
         bench.build("FROM scratch\nCOPY nothing /\n", rewrites_times=True)
+
+
+def test_a_stage_whose_steps_are_forgotten_is_not_built_for_its_times(bench: Bench) -> None:
+    cold = rewritten(bench, COPIED)
+    with Store.at(bench.root) as store:
+        for record in store.records.all():
+            if record.place.startswith("files"):
+                store.records.remove(record)
+    again = bench.build(COPIED, source_date_epoch=EPOCH, rewrites_times=True)
+    assert (again.image, again.cached) == (cold, again.steps)
