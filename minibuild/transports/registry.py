@@ -14,6 +14,7 @@ from any other, ends all transfers at once and leaves nothing half-written behin
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -221,8 +222,10 @@ class Registry:
 
         try:
             self._client.fetch(self._names[fetch.descriptor.digest], fetch.descriptor, take)
-        except ImageError:
+        except ImageError as error:
             self.refused.add(fetch.descriptor.digest)
+            if re.search("foreign|nondistributable", fetch.descriptor.media_type):
+                error.hint = "it may not be distributed: whoever published it has it, and may put it into this registry"
             raise
 
 
