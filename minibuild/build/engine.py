@@ -159,7 +159,6 @@ class Engine:
         report_in_history(self.plan, self.request.surroundings.secrets, self.journal.warn)
         self._check_cache_filters()
         results = self._results()
-        targets = tuple(self._finished(index, results[index].image) for index in self.plan.targets)
         steps, cached = (sum(counts) for counts in zip(*self._counts, strict=True))
         keys = dict(self._keys)
         if self.request.caches.has_all_stages or self.request.rewrites_times:
@@ -167,6 +166,7 @@ class Engine:
         targets = tuple(self._finished(index, results[index].image) for index in self.plan.targets)
         collected = self._collected()
         return BuildResult(targets[-1].image, steps, cached, self.journal.findings, targets, collected, keys)
+
     def _look_at_the_rest(self) -> None:
         """Looks those stages up in the cache that nothing was wanted of; nothing is made any more."""
         self.work, supplier = replace(self.work, only_looks=True), self.store.supplier
@@ -179,7 +179,6 @@ class Engine:
                     self.stages.result(index)
             forget()
         self.store.supplier = supplier
-
 
     def _collected(self) -> Collected:
         """What caches that travel are made of."""
@@ -325,7 +324,11 @@ class Engine:
         roots = RootFilesystems(self.store, snapshots.choose(self.store.root, self.request.snapshotter or None))
         limited = self.request.surroundings.memory or self.request.surroundings.processors
         cache = self.store.root / "runtimes.json"
-        return roots, runtimes.choose(self.request.runtime or None, cache, needs_cgroups=bool(limited))
+        runtime = runtimes.choose(self.request.runtime or None, cache, needs_cgroups=bool(limited))
+        if not runtime.isolates:
+            message = "nothing can be mounted here: a RUN has no /proc, and sees the processes and the network of this"
+            self.journal.warn(Finding("NotIsolated", f"{message} machine", hint="minibuild info says what is in the way"))
+        return roots, runtime
 
     def _layers(self, origin: Origin) -> Sequence[ChainedLayer]:
         match origin:
