@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "plan": ("plan", "Show what a build would do, and what of it is cached, without building"),
         "verify": ("verify", "Build twice, and tell which step first came to something else"),
         "kaniko": ("kaniko", "Build and push as kaniko's executor does, by its options"),
+        "pin": ("pin", "Write the digests of images into a Dockerfile, behind their names"),
         "pull": ("pull", "Fetch an image from a registry into the store"),
         "login": ("login", "Keep a name and a password for a registry"),
         "logout": ("logout", "Forget them"),
