@@ -326,8 +326,8 @@ class Engine:
         cache = self.store.root / "runtimes.json"
         runtime = runtimes.choose(self.request.runtime or None, cache, needs_cgroups=bool(limited))
         if not runtime.isolates:
-            message = "nothing can be mounted here: a RUN has no /proc, and sees the processes and the network of this"
-            self.journal.warn(Finding("NotIsolated", f"{message} machine", hint="minibuild info says what is in the way"))
+            message = "nothing can be mounted here: a RUN has no /proc, and sees this machine's processes and network"
+            self.journal.warn(Finding("NotIsolated", message, hint="minibuild info says what is in the way"))
         return roots, runtime
 
     def _layers(self, origin: Origin) -> Sequence[ChainedLayer]:

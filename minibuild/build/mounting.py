@@ -36,11 +36,12 @@ from minibuild.oci import Layer
 from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Tmpfs
 from minibuild.sandbox import mounts
 from minibuild.sandbox.inside import resolve
-from minibuild.sandbox.scratch import scratch_directory
+from minibuild.sandbox.scratch import scratch_directory, sweep
 from minibuild.store import Store
 
 _SHORTEST = 3
 _SECRETS_SIZE = 64 << 20
+_SHARED_MEMORY = Path("/dev/shm/minibuild")
 _AGENT = "SSH_AUTH_SOCK"
 
 Layers: TypeAlias = Callable[[Origin], Sequence[ChainedLayer]]
@@ -188,6 +189,8 @@ class _Mounting:
             return self._caches[where]
         descriptor = open_within(self._caches[where], mount.source)
         try:
+            if not mounts.may_mount():
+                return Path(os.readlink(f"/proc/self/fd/{descriptor}"))
             # By what is open, not by its name: others may put a link there by now.
             pinned = self._fresh()
             mounts.private_mounts()
@@ -205,6 +208,9 @@ class _Mounting:
 
     def _in_memory(self) -> Path:
         """A directory in memory that nobody but this thread's containers can reach."""
+        if self._secrets is None and not mounts.may_mount():
+            sweep(_SHARED_MEMORY)
+            self._secrets = self.stack.enter_context(scratch_directory(_SHARED_MEMORY))
         if self._secrets is None:
             self._secrets = self._fresh()
             mounts.private_mounts()

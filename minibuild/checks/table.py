@@ -47,6 +47,7 @@ CHECKS = (
     Check("MisplacedFlag", "flags stand before everything else", mistakes.misplaced_flags, "own"),
     Check("NearStageName", "an image isn't called nearly like a stage", found_on_the_way, "own"),
     Check("NoMatch", "a wildcard of COPY matches something", found_on_the_way, "own"),
+    Check("NotIsolated", "a RUN is kept apart from the machine that it runs on", found_on_the_way, "own"),
     Check("NotUtf8", "the file is UTF-8", mistakes.other_encodings, "own"),
     Check("PackagesUnread", "an SBOM has all packages of the image", found_on_the_way, "own"),
     Check("SecretInHistory", "no secret that a build is given stands in the image's history", found_on_the_way, "own"),

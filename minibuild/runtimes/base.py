@@ -131,6 +131,10 @@ class Runtime(Protocol):
     name: ClassVar[str]
     has_cgroups: ClassVar[bool]
     """It can limit memory and processors."""
+    isolates: ClassVar[bool]
+    """It keeps all of these promises; else those on namespaces, mounts and limits of memory are broken, or what asks
+    for them is refused.
+    """
 
     @classmethod
     def binary(cls) -> str | None:

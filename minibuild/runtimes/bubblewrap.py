@@ -37,6 +37,7 @@ class Bubblewrap:
 
     name: ClassVar[str] = "bubblewrap"
     has_cgroups: ClassVar[bool] = False
+    isolates: ClassVar[bool] = True
 
     @classmethod
     def binary(cls) -> str | None:

@@ -32,6 +32,7 @@ class OciRuntime:
 
     name: ClassVar[str]
     has_cgroups: ClassVar[bool] = False
+    isolates: ClassVar[bool] = True
     options: ClassVar[Sequence[str]] = ()
 
     @classmethod

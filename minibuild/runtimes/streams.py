@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 from minibuild.events import Stream
 from minibuild.runtimes.base import Cancellation, OutputLine
-from minibuild.runtimes.cradle import Cradled
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 KILLED = 137
 # A line that goes on for longer (a program that draws progress with \r alone) is cut.
@@ -46,28 +49,43 @@ class Lines:
         self.output(line.decode("utf-8", "replace"), self.stream)
 
 
-def follow(cradled: Cradled, output: OutputLine, cancellation: Cancellation) -> int:
+class Started(Protocol):
+    """A program that runs, with whatever holds it."""
+
+    process: Popen[bytes]
+
+    def kill(self) -> None:
+        """Kills all that it started; from any thread, or a signal handler."""
+
+    def wait(self) -> int:
+        """Waits for the program; answers its status as a shell sees it."""
+
+    def close(self) -> None:
+        """Kills whatever still lives, and waits until it is gone."""
+
+
+def follow(started: Started, output: OutputLine, cancellation: Cancellation) -> int:
     """Reports lines until the program has ended and all of its output has come; answers its status.
 
     What the program left running is killed then, as it is in a container. A program without pipes (it has our own
     streams) is just waited for.
     """
-    with cancellation.telling(cradled.kill):
+    with cancellation.telling(started.kill):
         try:
             if cancellation:
-                cradled.kill()
-            if cradled.process.stdout and cradled.process.stderr:
-                _pump(cradled, output)
-            status = cradled.wait()
+                started.kill()
+            if started.process.stdout and started.process.stderr:
+                _pump(started, output)
+            status = started.wait()
         finally:
-            cradled.close()
+            started.close()
     return KILLED if cancellation else status
 
 
-def _pump(cradled: Cradled, output: OutputLine) -> None:
+def _pump(started: Started, output: OutputLine) -> None:
     import selectors
 
-    process = cradled.process
+    process = started.process
     assert process.stdout and process.stderr
     ended = os.pidfd_open(process.pid)
     with selectors.DefaultSelector() as selector, process.stdout, process.stderr:
@@ -79,7 +97,7 @@ def _pump(cradled: Cradled, output: OutputLine) -> None:
                 for key, _ in selector.select():
                     if key.data is None:
                         selector.unregister(ended)
-                        cradled.kill()
+                        started.kill()
                     elif data := os.read(key.fd, 1 << 16):
                         key.data.feed(data)
                     else:

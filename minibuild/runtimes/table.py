@@ -6,8 +6,14 @@ from collections.abc import Mapping
 
 from minibuild.runtimes.base import Runtime
 from minibuild.runtimes.bubblewrap import Bubblewrap
+from minibuild.runtimes.chroot import ChrootRuntime
 from minibuild.runtimes.oci import Crun, Runc
 from minibuild.runtimes.unshare import UnshareRuntime
 
 # In order of preference.
-TABLE: Mapping[str, type[Runtime]] = {runtime.name: runtime for runtime in (Crun, Runc, Bubblewrap, UnshareRuntime)}
+TABLE: Mapping[str, type[Runtime]] = {
+    runtime.name: runtime for runtime in (Crun, Runc, Bubblewrap, UnshareRuntime, ChrootRuntime)
+}
+
+ISOLATING = tuple(name for name, runtime in TABLE.items() if runtime.isolates)
+"""The names of those that keep all promises."""

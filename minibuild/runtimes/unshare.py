@@ -30,6 +30,7 @@ class UnshareRuntime:
 
     name: ClassVar[str] = "unshare"
     has_cgroups: ClassVar[bool] = False
+    isolates: ClassVar[bool] = True
 
     @classmethod
     def binary(cls) -> str | None:

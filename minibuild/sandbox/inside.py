@@ -107,7 +107,7 @@ def _made(stack: ExitStack, root: Path, path: str, directory: bool) -> Place:
 
 
 def _make(parent: int, name: str, directory: bool) -> tuple[int, int]:
-    with _times_kept(parent):
+    with times_kept(parent):
         if directory:
             os.mkdir(name, 0o755, dir_fd=parent)
             os.chmod(name, 0o755, dir_fd=parent)
@@ -120,7 +120,7 @@ def _make(parent: int, name: str, directory: bool) -> tuple[int, int]:
 
 def _unmake(parent: int, name: str, identity: tuple[int, int]) -> None:
     # By the descriptor of the directory, not by its path: links that were made meanwhile are never followed.
-    with suppress(OSError), _times_kept(parent):
+    with suppress(OSError), times_kept(parent):
         now = os.stat(name, dir_fd=parent, follow_symlinks=False)
         if now.st_ino != identity[0]:
             return
@@ -131,7 +131,8 @@ def _unmake(parent: int, name: str, identity: tuple[int, int]) -> None:
 
 
 @contextmanager
-def _times_kept(directory: int) -> Iterator[None]:
+def times_kept(directory: int) -> Iterator[None]:
+    """Gives a directory its times back when the block is left."""
     before = os.fstat(directory)
     yield
     os.utime(directory, ns=(before.st_atime_ns, before.st_mtime_ns))

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from minibuild.errors import UnavailableError
@@ -41,6 +42,22 @@ def private_mounts() -> None:
         ) from error
     _drop_copies()
     _thread.private = True
+
+
+@cache
+def may_mount() -> bool:
+    """We may move into a mount namespace of our own; tried by a thread that is there for nothing else."""
+    answers: list[bool] = []
+
+    def work() -> None:
+        with suppress(UnavailableError):
+            private_mounts()
+            answers.append(True)
+
+    thread = threading.Thread(target=work, name="mounts")
+    thread.start()
+    thread.join()
+    return bool(answers)
 
 
 def _drop_copies() -> None:

@@ -34,6 +34,7 @@ MOUNT_ATTR_NODEV = 0x4
 
 PR_CAPBSET_READ = 23
 PR_CAPBSET_DROP = 24
+PR_SET_CHILD_SUBREAPER = 36
 _CAPABILITY_VERSION_3 = 0x20080522
 
 # The numbers of calls that came after 2019 are the same on every architecture.

@@ -15,8 +15,8 @@ from typing import ClassVar
 
 from minibuild.errors import UnavailableError
 from minibuild.sandbox import subvolumes
+from minibuild.sandbox.copying import stamp
 from minibuild.sandbox.scratch import remove_tree
-from minibuild.snapshots.copying import stamp
 from minibuild.snapshots.difference import Item
 from minibuild.snapshots.whole import Comparison, Directory, Listing, WholeTrees
 

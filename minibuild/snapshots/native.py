@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from minibuild.errors import UnavailableError
-from minibuild.snapshots.copying import Stamp, copy_file, copy_tree, share, stamp
+from minibuild.sandbox.copying import Stamp, copy_file, copy_tree, share, stamp
 from minibuild.snapshots.difference import Item
 from minibuild.snapshots.whole import Comparison, Directory, WholeTrees
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar, Self
 
 from minibuild.errors import UnavailableError
 from minibuild.layers.entry import Change
+from minibuild.sandbox.copying import copy_file, copy_metadata, copy_tree
 from minibuild.sandbox.mounts import Overlay, deepest_overlay, mounted, private_mounts, unmount
 from minibuild.sandbox.userns import in_first_user_namespace
 from minibuild.snapshots import upper
-from minibuild.snapshots.copying import copy_file, copy_metadata, copy_tree
 from minibuild.snapshots.shelf import Shelf
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self, TypeAlias
 
 from minibuild.layers.entry import Change
-from minibuild.sandbox.mounts import bind, mounted, private_mounts, unmount
+from minibuild.sandbox.mounts import bind, may_mount, mounted, private_mounts, unmount
 from minibuild.sandbox.scratch import remove_tree
 from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY
 from minibuild.snapshots.difference import Found, Item, attributes, changes_of, differs, root_differs, selected, walk
@@ -107,7 +107,10 @@ class WholeTrees:
 
     @contextmanager
     def view(self, chain: str | None) -> Iterator[Path]:
-        """The tree, bound read-only where the calling thread alone sees it."""
+        """The tree, bound read-only where the calling thread alone sees it; as it is where nothing can be mounted."""
+        if not may_mount():
+            yield self._files(chain)
+            return
         private_mounts()
         with self.shelf.new() as directory:
             bind(self._files(chain), directory, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV)
@@ -117,14 +120,12 @@ class WholeTrees:
     @contextmanager
     def workspace(self, parent: str | None) -> Iterator[WholeWorkspace]:
         """A copy of a tree, to be written to."""
-        private_mounts()
         before = self._files(parent)
         with self.shelf.new() as made:
-            files, root = made / "fs", made / "root"
-            root.mkdir()
-            comparison = self.copy(before, files)
-            bind(files, root, MOUNT_ATTR_NODEV)
-            workspace = WholeWorkspace(self.shelf, made, parent, before, comparison, root)
+            comparison = self.copy(before, made / "fs")
+            workspace = WholeWorkspace(self.shelf, made, parent, before, comparison, made / "fs")
+            if may_mount():
+                workspace.mount()
             try:
                 yield workspace
             finally:
@@ -140,7 +141,7 @@ class WholeTrees:
 
 @dataclass(slots=True)
 class WholeWorkspace:
-    """A copy of a tree, mounted without devices."""
+    """A copy of a tree, mounted without devices where that can be."""
 
     shelf: Shelf
     made: Path
@@ -148,12 +149,19 @@ class WholeWorkspace:
     before: Path
     comparison: Comparison
     root: Path
-    _is_mounted: bool = True
+    _is_mounted: bool = False
+
+    def mount(self) -> None:
+        """Makes the tree one of the calling thread's mounts."""
+        private_mounts()
+        self.root = self.made / "root"
+        self.root.mkdir()
+        bind(self.made / "fs", self.root, MOUNT_ATTR_NODEV)
+        self._is_mounted = True
 
     def commit(self, chain: str) -> WholeCommitted:
         """Gives the tree its name."""
         self.unmount()
-        self.root.rmdir()
         self.shelf.publish(self.made, chain, self.parent)
         return WholeCommitted(self.before, self.shelf.files(chain), self.comparison)
 
@@ -162,6 +170,7 @@ class WholeWorkspace:
         if self._is_mounted:
             self._is_mounted = False
             unmount(self.root)
+            self.root.rmdir()
 
 
 @dataclass(frozen=True, slots=True)

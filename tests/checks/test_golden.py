@@ -34,6 +34,7 @@ AMD64 = Platform("linux", "amd64")
 # Copying and running tell of these (tests/build, tests/end_to_end): nothing else sees what there is.
 HEARD_LATER = {
     "CacheUnavailable",
+    "NotIsolated",
     "NoMatch",
     "PackagesUnread",
     "SecretInHistory",

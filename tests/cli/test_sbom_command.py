@@ -80,6 +80,8 @@ def test_an_archive_for_docker_has_no_room_for_attestations(shell: Shell, tmp_pa
     done = shell("build", "--provenance", "-o", f"type=docker,dest={tmp_path}/a.tar", str(tmp_path))
     assert (done.status, done.err) == (
         2,
-        "error: --output type=docker takes the image alone, and --sbom and --provenance have an index made of it\n"
-        "hint: type=registry, type=oci, type=local and type=tar take them along; or leave them out\n",
+        (
+            "error: --output type=docker takes the image alone, and --sbom and --provenance have an index made of it\n"
+            "hint: type=registry, type=oci, type=local and type=tar take them along; or leave them out\n"
+        ),
     )

@@ -25,7 +25,7 @@ import pytest
 from minibuild.errors import ImageError, UnavailableError
 from minibuild.events import Stream
 from minibuild.runtimes.base import DEFAULT_CAPABILITIES, Cancellation, Limit, Mount, Process, Runtime, Tmpfs
-from minibuild.runtimes.table import TABLE
+from minibuild.runtimes.table import ISOLATING, TABLE
 from minibuild.sandbox import capabilities
 from minibuild.snapshots.overlay import OverlaySnapshotter
 from tests.isolation import isolated
@@ -45,10 +45,18 @@ def reason(name: str) -> str | None:
     return TABLE[name].probe()
 
 
-@pytest.fixture(params=list(TABLE))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """All runtimes for what all promise; those that isolate for the rest."""
+    if "runtime" in metafunc.fixturenames:
+        names = ISOLATING if metafunc.definition.get_closest_marker("isolating") else list(TABLE)
+        metafunc.parametrize("runtime", names, indirect=True)
+
+
+@pytest.fixture
 def runtime(request: pytest.FixtureRequest) -> Runtime:
     require("busybox", root=True)
-    why = reason(request.param)
+    # What is for machines without mounts has no use for this one, and works all the same.
+    why = reason(request.param) if TABLE[request.param].isolates else None
     if why:
         pytest.skip(f"{request.param}: {why}")
     return TABLE[request.param]()
@@ -329,6 +337,7 @@ def test_nothing_outlives_a_killed_builder(runtime: Runtime, builder: subprocess
 # --- who it is -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.isolating
 def test_root_has_dockers_capabilities(runtime: Runtime, tree: Path) -> None:
     status = dict(
         line.split(":\t") for line in said(runtime, tree, "cat /proc/self/status").splitlines() if ":\t" in line
@@ -348,6 +357,7 @@ def test_a_capability_that_is_left_out_is_not_there(runtime: Runtime, tree: Path
     assert status == 1
 
 
+@pytest.mark.isolating
 def test_another_user_has_its_groups_and_no_capabilities(runtime: Runtime, tree: Path) -> None:
     script = "id -u; id -g; grep -E '^(Groups|CapEff|CapPrm):' /proc/self/status"
 
@@ -357,6 +367,7 @@ def test_another_user_has_its_groups_and_no_capabilities(runtime: Runtime, tree:
     assert lines == ["1000", "1001", "Groups:", "1002", "70000", "CapPrm:", nothing, "CapEff:", nothing]
 
 
+@pytest.mark.isolating
 def test_none_of_our_groups_leak(runtime: Runtime, tree: Path) -> None:
     ours = os.getgroups()
     os.setgroups([*ours, 4242])
@@ -407,6 +418,7 @@ def test_no_descriptor_of_ours_leaks(runtime: Runtime, tree: Path) -> None:
 # --- what it sees --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.isolating
 def test_a_process_has_a_pid_namespace_and_a_host_name_of_its_own(runtime: Runtime, tree: Path) -> None:
     lines = said(runtime, tree, "hostname; ls -d /proc/[0-9]* | wc -l", hostname="cradle").splitlines()
 
@@ -415,6 +427,7 @@ def test_a_process_has_a_pid_namespace_and_a_host_name_of_its_own(runtime: Runti
     assert os.uname().nodename != "cradle"
 
 
+@pytest.mark.isolating
 def test_dev_has_what_programs_expect(runtime: Runtime, tree: Path) -> None:
     script = """
     echo x > /dev/null && head -c 2 /dev/zero | wc -c && head -c 3 /dev/urandom | wc -c && head -c 1 /dev/random | wc -c
@@ -428,6 +441,7 @@ def test_dev_has_what_programs_expect(runtime: Runtime, tree: Path) -> None:
     assert (out, heard.lines.count(("stderr", "err"))) == ("2 3 1 nodes shared out /proc/self/fd ", 1)
 
 
+@pytest.mark.isolating
 @pytest.mark.parametrize(
     "script",
     ["echo 1 > /proc/sys/vm/swappiness", "echo h > /proc/sysrq-trigger", "mkdir /sys/x", "mount -t tmpfs x /tmp"],
@@ -436,6 +450,7 @@ def test_the_hosts_settings_cannot_be_changed(runtime: Runtime, tree: Path, scri
     assert shell(runtime, tree, script)[0] != 0
 
 
+@pytest.mark.isolating
 def test_the_hosts_memory_and_keys_cannot_be_read(runtime: Runtime, tree: Path) -> None:
     script = (
         "for f in kcore keys timer_list sched_debug; do cat /proc/$f 2>/dev/null; done; ls -A /proc/acpi /sys/firmware"
@@ -447,6 +462,7 @@ def test_the_hosts_memory_and_keys_cannot_be_read(runtime: Runtime, tree: Path) 
     assert said(runtime, tree, "cat /proc/keys 2> /dev/null | wc -c") == "0"
 
 
+@pytest.mark.isolating
 @pytest.mark.parametrize("place", ["/", "/tmp", "/dev", "/dev/shm"])
 def test_no_device_that_a_program_makes_can_be_opened(runtime: Runtime, tree: Path, place: str) -> None:
     script = f"mknod {place}/nul c 1 5 && echo made; head -c 1 {place}/nul"
@@ -458,6 +474,7 @@ def test_no_device_that_a_program_makes_can_be_opened(runtime: Runtime, tree: Pa
     assert "ermission denied" in heard.text
 
 
+@pytest.mark.isolating
 def test_the_tree_is_the_root_of_all_that_can_be_reached(runtime: Runtime, tree: Path) -> None:
     """Not of the process alone, as chroot(2) would have it: who has CAP_SYS_CHROOT leaves such a root."""
     seen: list[str] = []
@@ -508,6 +525,7 @@ def test_another_user_reads_what_is_bound(runtime: Runtime, tree: Path, sources:
     assert said(runtime, tree, "cat /file", mounts=mounts, uid=1000, gid=1000) == "of the host"
 
 
+@pytest.mark.isolating
 def test_a_bind_is_read_only_unless_it_says_otherwise(runtime: Runtime, tree: Path, sources: Path) -> None:
     mounts = (
         Mount(sources / "file", "/ro"),
@@ -532,6 +550,7 @@ def test_a_link_of_the_image_leads_a_bind_to_its_place_inside(runtime: Runtime, 
     assert not (tree / "run").exists()
 
 
+@pytest.mark.isolating
 def test_a_tmpfs_is_empty_anybodys_and_no_bigger_than_it_says(runtime: Runtime, tree: Path) -> None:
     (tree / "tmp/of-the-image").touch()
     mounts = (Tmpfs("/tmp"), Tmpfs("/new/small", 64 << 10))
@@ -573,6 +592,7 @@ def test_a_link_in_what_is_bound_leads_a_mount_within_to_its_place_there(
     assert sorted(os.listdir(sources)) == ["directory", "escape", "file"]
 
 
+@pytest.mark.isolating
 def test_a_socket_can_be_bound(runtime: Runtime, tree: Path, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as server, short_path(tmp_path) as directory:
         server.bind(f"{directory}/socket")
@@ -593,6 +613,7 @@ def short_path(directory: Path) -> Iterator[str]:
 # --- limits, privileges --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.isolating
 def test_shared_memory_has_the_size_that_is_asked_for(runtime: Runtime, tree: Path) -> None:
     size = "df -k /dev/shm | awk 'NR == 2 { print $2 }'"
     assert said(runtime, tree, size) == "65536"
@@ -600,6 +621,7 @@ def test_shared_memory_has_the_size_that_is_asked_for(runtime: Runtime, tree: Pa
     assert said(runtime, tree, "stat -c %a /dev/shm; echo x > /dev/shm/x", uid=1000) == "1777"
 
 
+@pytest.mark.isolating
 @pytest.mark.parametrize("uid", [0, 1000])
 def test_limits_are_those_asked_for(runtime: Runtime, tree: Path, uid: int) -> None:
     limits = (Limit("nofile", 64, 128), Limit("core", 0, 0), Limit("stack", 1 << 20, -1), Limit("cpu", 70, 80))
@@ -632,6 +654,7 @@ def test_memory_is_limited_where_there_are_cgroups(runtime: Runtime, tree: Path)
     assert said(runtime, tree, script, memory=512 << 20) == str(100 << 20)
 
 
+@pytest.mark.isolating
 def test_the_privileged_may_do_what_we_may(runtime: Runtime, tree: Path) -> None:
     options = {"privileged": True, "capabilities": capabilities.ours()}
     script = "mount -t tmpfs x /tmp && touch /tmp/x && awk '/CapEff/ { print $2 }' /proc/self/status"
@@ -653,12 +676,14 @@ def test_a_tree_whose_own_directories_are_links_is_refused(runtime: Runtime, tre
         shell(runtime, tree, "true")
 
 
+@pytest.mark.isolating
 def test_without_a_network_there_is_loopback_and_nothing_else(runtime: Runtime, tree: Path) -> None:
     script = "tail -n +3 /proc/net/dev | sed 's/:.*//'; ping -c 1 -W 1 127.0.0.1 > /dev/null && echo up"
 
     assert said(runtime, tree, script, network="none").split() == ["lo", "up"]
 
 
+@pytest.mark.isolating
 def test_the_hosts_network_is_the_hosts(runtime: Runtime, tree: Path) -> None:
     assert said(runtime, tree, "readlink /proc/self/ns/net") == os.readlink("/proc/self/ns/net")
 
@@ -678,6 +703,7 @@ def test_a_run_leaves_nothing_in_the_tree(runtime: Runtime, tree: Path, sources:
     assert listing(tree) == before
 
 
+@pytest.mark.isolating
 @isolated
 def test_a_run_in_a_workspace_leaves_nothing_in_the_layer(runtime: Runtime, tree: Path, tmp_path: Path) -> None:
     snapshotter = OverlaySnapshotter.open(tmp_path / "trees")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from minibuild.runtimes.table import TABLE
+from minibuild.runtimes.table import ISOLATING
 from tests import bases
 from tests.accounts import open_directory
 from tests.command import Minibuild
@@ -50,7 +50,7 @@ def foreign(builder: Minibuild, registry: Registry) -> Minibuild:
     return builder
 
 
-@pytest.mark.parametrize("runtime", list(TABLE))
+@pytest.mark.parametrize("runtime", ISOLATING)
 def test_run_is_emulated_by_every_runtime_and_a_stage_for_this_machine_is_not(
     foreign: Minibuild, project: Project, lock: Path, runtime: str
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from minibuild.runtimes.table import TABLE
+from minibuild.runtimes.table import ISOLATING
 from tests.accounts import open_directory
 from tests.command import Minibuild
 from tests.end_to_end.conftest import Project
@@ -43,7 +43,7 @@ def tmp_path() -> Iterator[Path]:
         yield path
 
 
-@pytest.mark.parametrize("runtime", list(TABLE))
+@pytest.mark.parametrize("runtime", ISOLATING)
 def test_every_type_is_mounted_by_every_runtime_and_leaves_nothing(
     anybody: Minibuild, project: Project, tmp_path: Path, runtime: str
 ) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from minibuild.runtimes.table import TABLE
+from minibuild.runtimes.table import ISOLATING
 from tests.accounts import PlainUser, open_directory
 from tests.command import Minibuild
 from tests.end_to_end.conftest import Project
@@ -62,7 +62,7 @@ def layers_of(builder: Minibuild, name: str) -> list[str]:
     return list(image["RootFS"]["Layers"])
 
 
-@pytest.mark.parametrize("runtime", list(TABLE))
+@pytest.mark.parametrize("runtime", ISOLATING)
 def test_the_image_is_the_same_as_roots_by_every_runtime(
     builder: Minibuild, plain: Minibuild, files: Path, runtime: str
 ) -> None:
@@ -237,7 +237,7 @@ def test_files_of_other_owners_are_counted_and_thrown_away(
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
 
 
-@pytest.mark.parametrize("runtime", list(TABLE))
+@pytest.mark.parametrize("runtime", ISOLATING)
 @pytest.mark.parametrize(("number", "status"), SIGNALS.items(), ids=[number.name for number in SIGNALS])
 def test_a_signal_ends_all_of_it(
     plain: Minibuild, project: Project, marker: str, number: signal.Signals, status: int, runtime: str
