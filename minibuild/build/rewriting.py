@@ -8,6 +8,7 @@ cuts times down but knows nothing of the cache.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +31,8 @@ from minibuild.store import Record, Store
 
 if TYPE_CHECKING:
     from minibuild.build.engine import Engine
+
+_SMALL = 64 << 10
 
 
 def check_epoch(epoch: int | None) -> int:
@@ -133,10 +136,15 @@ def dated(layer: Layer, time_of: Callable[[Entry], int], store: Store) -> Layer:
 
 
 def _changes(layer: Layer, entries: Sequence[Entry], times: Sequence[int], store: Store) -> Iterator[Change]:
-    for entry, time in zip(entries, times, strict=True):
-        opener = partial(_opened, layer, entry, store) if entry.kind is Kind.FILE else None
-        yield entry._replace(mtime=time), opener
+    with store.open_tar(layer) as tar:
+        for entry, time in zip(entries, times, strict=True):
+            opener = partial(_opened, tar, layer, entry, store) if entry.kind is Kind.FILE else None
+            yield entry._replace(mtime=time), opener
 
 
-def _opened(layer: Layer, entry: Entry, store: Store) -> BinaryIO:
-    return content_of(store.open_tar(layer), entry)
+def _opened(tar: BinaryIO, layer: Layer, entry: Entry, store: Store) -> BinaryIO:
+    """A file's content; a small one's at once, since opening the tar for each takes longer than all else."""
+    if entry.size > _SMALL:
+        return content_of(store.open_tar(layer), entry)
+    tar.seek(entry.offset)
+    return io.BytesIO(tar.read(entry.size))
