@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from minibuild.build.credentials import NO_CREDENTIALS, Credentials
 from minibuild.build.journal import Activity, Journal
+from minibuild.build.locking.lock import Pins
 from minibuild.build.supplying import REGISTRY, bring
 from minibuild.errors import ImageError, MinibuildError, UsageError, blame
 from minibuild.oci import AnyImage, Image, Platform, Reference
@@ -27,7 +28,8 @@ class Bases:
 
     ``named`` maps names of ``--build-context`` to their words; ``files`` are those of them that hold files and are
     used; ``credentials`` open what ADD fetches. ``pull``: the registry is asked even where the store has the name
-    already. Unless ``brings``, images are only looked at: neither is a layer fetched nor anything kept.
+    already. ``pins`` say by which digests registries are asked. Unless ``brings``, images are only looked at: neither
+    is a layer fetched nor anything kept.
     """
 
     store: Store
@@ -40,6 +42,7 @@ class Bases:
     brings: bool = True
     credentials: Credentials = NO_CREDENTIALS
     files: Mapping[str, DirectoryContext] = field(default_factory=dict)
+    pins: Pins = field(default_factory=Pins)
     _known: dict[tuple[str, Platform], Image] = field(default_factory=dict)
 
     def lookup(self, words: str, platform: Platform, span: Span | None = None) -> Image:
@@ -88,6 +91,8 @@ class Bases:
             return image
 
     def _by_reference(self, reference: Reference, platform: Platform) -> Image:
+        if not reference.is_pinned and (digest := self.pins.wanted("images", str(reference))):
+            reference = reference.with_digest(digest)
         stored = None if self.pull and not reference.is_pinned else self.store.images.find(reference, platform)
         if stored is not None and runs_on(stored.config.platform, platform):
             return stored
@@ -100,6 +105,8 @@ class Bases:
             self.journal.activity(f"FROM {reference}"),
         ):
             image = registry.resolve(reference, platform)
+            if not reference.is_pinned:
+                self.pins.note("images", str(reference), registry.pinned(reference).digest)
             if not self.brings:
                 return image
             self.store.promises.add((layer.descriptor for layer in image.layers), f"{REGISTRY}{reference.name}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from minibuild.build.context import DirectoryContext
 from minibuild.build.credentials import NO_CREDENTIALS, Credentials
 from minibuild.build.journal import Activity, Journal
+from minibuild.build.locking.lock import Pins, address
 from minibuild.build.matching import FileTree
 from minibuild.errors import ContextError, MinibuildError
 from minibuild.instructions.effects import CopyFiles, SourceRepository, SourceUrl
@@ -86,7 +87,8 @@ class _Known:
 class Fetcher:
     """Fetches URLs and repositories for a build, by the caller's credentials. Checkouts last as long as it does.
 
-    ``dates_by_commit``: files of checkouts are as old as their commit, whatever addresses say.
+    ``dates_by_commit``: files of checkouts are as old as their commit, whatever addresses say. ``pins`` say what
+    addresses have to hold that don't say it themselves.
     """
 
     store: Store
@@ -95,6 +97,7 @@ class Fetcher:
     journal: Journal
     credentials: Credentials = NO_CREDENTIALS
     dates_by_commit: bool = False
+    pins: Pins = field(default_factory=Pins)
     _fetched: dict[SourceUrl | SourceRepository, tuple[FileTree, str]] = field(default_factory=dict)
 
     def fetch(self, source: SourceUrl | SourceRepository) -> tuple[FileTree, str]:
@@ -114,6 +117,7 @@ class Fetcher:
         place = parse_place(source.words)
         keeps_git = source.keeps_git_directory
         place = replace(place, commit=source.checksum or place.commit, ref=place.ref or source.checksum)
+        place = self.pins.of_repository(place)
         place = replace(place, dates_by_commit=place.dates_by_commit or self.dates_by_commit)
         with (
             self.journal.activity(f"ADD {shown(place.remote)}") as activity,
@@ -121,6 +125,7 @@ class Fetcher:
         ):
             checkout = git.check_out(place, self._directory(), keep_git=bool(keeps_git), activity=activity)
         _remember(_place_of(self.store, source.words, ".commit"), checkout.commit.encode(), self.store)
+        self.pins.note_repository(place, checkout.commit)
         return DirectoryContext(checkout.root, report=self.journal.warn), ""
 
     def _directory(self) -> Path:
@@ -140,14 +145,15 @@ class Fetcher:
         known = _Known.read(place)
         if known is not None and Digest(known.digest) not in self.store.blobs:
             known = None
-        if known is None or not source.checksum or known.digest != source.checksum:
+        wanted = source.checksum or self.pins.wanted("downloads", address(source.url))
+        if known is None or not wanted or known.digest != wanted:
             with self.journal.activity(f"ADD {shown(source.url)}") as activity:
                 fresh = self._downloaded(
                     source, known, Web(self.environment, self.cancellation, secrets=self.credentials.secrets), activity
                 )
             known = self._remembered(place, fresh) if fresh is not None else known
         assert known is not None
-        _check(source, known.digest)
+        self._check(source, known.digest)
         name = name_in(source.url) or known.name or _UNNAMED
         mtime = Validators(known.etag, known.last_modified).modified or 0
         file = Entry(name, Kind.FILE, _MODE, size=known.size, mtime=mtime, digest=known.digest)
@@ -166,11 +172,22 @@ class Fetcher:
         else:
             fresh = web.download(source.url, self.store.scratch, activity=activity)
         try:
-            _check(source, fresh.digest)
+            self._check(source, fresh.digest)
         except ContextError:
             fresh.path.unlink()
             raise
         return fresh
+
+    def _check(self, source: SourceUrl, digest: str) -> None:
+        from minibuild.build.remote.http import shown
+
+        if not source.checksum:
+            self.pins.check_download(source.url, digest)
+        elif digest != source.checksum:
+            raise ContextError(
+                f"{shown(source.url)} holds {digest}, --checksum says {source.checksum}",
+                hint="find out why it changed before you change the checksum",
+            )
 
     def _remembered(self, place: Path, download: Download) -> _Known:
         """Keeps a download's file as a blob, and what its server said of it beside."""
@@ -221,13 +238,3 @@ def pinned(effect: CopyFiles) -> list[list[object]] | None:
             return [["", checksum]]
         case _:
             return None
-
-
-def _check(source: SourceUrl, digest: str) -> None:
-    from minibuild.build.remote.http import shown
-
-    if source.checksum and digest != source.checksum:
-        raise ContextError(
-            f"{shown(source.url)} holds {digest}, --checksum says {source.checksum}",
-            hint="find out why it changed before you change the checksum",
-        )

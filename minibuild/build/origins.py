@@ -52,7 +52,9 @@ class Origins:
 
     def __post_init__(self) -> None:
         bases = self.bases
-        self.fetcher = Fetcher(bases.store, bases.environment, bases.cancellation, self.journal, bases.credentials)
+        self.fetcher = Fetcher(
+            bases.store, bases.environment, bases.cancellation, self.journal, bases.credentials, pins=bases.pins
+        )
         """What brings the files that are named by their URLs."""
 
     def name(self, origin: Origin) -> str | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from minibuild.build.context import DirectoryContext
 from minibuild.build.credentials import NO_CREDENTIALS, Credentials
 from minibuild.build.journal import Journal
+from minibuild.build.locking.lock import Pins
 from minibuild.build.remote.tarball import Begun, unpack_context
 from minibuild.errors import ContextError, Finding, UsageError
 from minibuild.events import silent
@@ -38,7 +39,8 @@ class Access:
 
     ``environment`` is the caller's: proxies are taken from it. ``credentials`` open private places.
     ``keeps_git``: a repository's ``.git`` is part of the context. ``scratch`` is where what was fetched stands
-    meanwhile, None for where this machine keeps temporary files; ``stdin`` None is the process's.
+    meanwhile, None for where this machine keeps temporary files; ``stdin`` None is the process's. ``pins`` say what
+    addresses have to hold.
     """
 
     environment: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
@@ -48,12 +50,13 @@ class Access:
     journal: Journal = field(default_factory=lambda: Journal(silent))
     cancellation: Cancellation = field(default_factory=Cancellation)
     stdin: BinaryIO | None = None
+    pins: Pins = field(default_factory=Pins)
 
     @classmethod
     def of(cls, request: BuildRequest) -> Access:
         """What a request says of it."""
         keeps_git = request.build_arguments.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "") in _TRUE
-        return cls(request.environment, Credentials.of(request.surroundings), keeps_git)
+        return cls(request.environment, Credentials.of(request.surroundings), keeps_git, pins=Pins(request.lock))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ class Places:
 
         with self.access.journal.activity(f"load {shown(url)}") as activity:
             download = self._web().download(url, self._directory(), limit=limit, activity=activity)
+        self.access.pins.check_download(url, download.digest)
         return download.path.read_bytes()
 
     def stdin(self) -> Begun:
@@ -138,11 +142,13 @@ class Places:
         if place.dates_by_commit is None:
             # The same commit is the same context, down to SOURCE_DATE_EPOCH=context.
             place = replace(place, dates_by_commit=True)
+        place = access.pins.of_repository(place)
         with (
             access.journal.activity(f"load {shown(place.remote)}") as activity,
             access.credentials.git(place, access.environment, access.cancellation) as git,
         ):
             checkout = git.check_out(place, self._directory(), activity=activity)
+        access.pins.note_repository(place, checkout.commit)
         return Found(checkout.root, shown(place.remote), digests={"gitCommit": checkout.commit})
 
     def _download(self, url: str) -> Found:
@@ -151,6 +157,7 @@ class Places:
         with self.access.journal.activity(f"load {shown(url)}") as activity:
             download = self._web().download(url, self._directory(), activity=activity)
         try:
+            self.access.pins.check_download(url, download.digest)
             with download.path.open("rb") as file:
                 found = self._opened(Begun(file), shown(url))
             return replace(found, digests={"sha256": download.digest.removeprefix("sha256:")})

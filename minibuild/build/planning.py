@@ -55,9 +55,11 @@ def planned(
         named=request.named_contexts,
         pull=request.pull,
         credentials=access.credentials,
+        pins=access.pins,
     )
     dockerfile = read(inputs.source)
-    fetcher = Fetcher(store, request.environment, cancellation, journal, access.credentials, dates_by_commit=True)
+    environment, credentials = request.environment, access.credentials
+    fetcher = Fetcher(store, environment, cancellation, journal, credentials, dates_by_commit=True, pins=access.pins)
     request = dated(request, dockerfile, inputs.context, Sources(fetcher, access))
     if request.rewrites_times:
         check_epoch(request.source_date_epoch)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from minibuild.build.annotations import Annotation
 from minibuild.build.attesting.wishes import Attestations
+from minibuild.build.locking.lock import Lock
 from minibuild.build.surroundings import Surroundings
 from minibuild.build.travelling.collecting import Collected
 from minibuild.build.travelling.wishes import Caches
@@ -37,6 +38,7 @@ class BuildRequest:
     are built for one after the other, and the results are indices; ``platform`` is then the one at hand.
     ``rewrites_times``: nothing in the results' new layers is to be younger than ``source_date_epoch``.
     ``attestations`` are what results are to have beside them. ``squash`` is a manner of ``squashing.MANNERS``, or "".
+    ``lock`` says what names from elsewhere stand for, and takes no others; None asks those who have them.
     """
 
     context: str
@@ -65,6 +67,7 @@ class BuildRequest:
     rewrites_times: bool = False
     attestations: Attestations = field(default_factory=Attestations)
     squash: str = ""
+    lock: Lock | None = None
 
     def tags_of(self, index: int, name: str, *, is_last: bool) -> tuple[Reference, ...]:
         """The tags of a target: a stage's number and its name, which may be ""."""

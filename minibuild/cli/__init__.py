@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "verify": ("verify", "Build twice, and tell which step first came to something else"),
         "kaniko": ("kaniko", "Build and push as kaniko's executor does, by its options"),
         "pin": ("pin", "Write the digests of images into a Dockerfile, behind their names"),
+        "lock": ("lock", "Write down beside a Dockerfile what the names in it stand for"),
         "pull": ("pull", "Fetch an image from a registry into the store"),
         "login": ("login", "Keep a name and a password for a registry"),
         "logout": ("logout", "Forget them"),

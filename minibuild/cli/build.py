@@ -17,6 +17,7 @@ from minibuild.cli.build_options import build_parser
 from minibuild.cli.caches import caches_of
 from minibuild.cli.display import choose
 from minibuild.cli.foreign import environment_of
+from minibuild.cli.locking import lock_of
 from minibuild.cli.making_room import kept_storage, make_room
 from minibuild.cli.options import check_machinery, mirrors_of, platforms_of
 from minibuild.cli.outputs import Output, check_attestations, check_names, check_outputs, check_platforms, parse_output
@@ -106,6 +107,7 @@ def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) ->
         stage_tags=tuple((stage, tag) for stage, tag in tags if stage),
         no_cache=arguments.no_cache,
         caches=caches,
+        lock=lock_of(arguments, request),
         squash=arguments.squash,
         attestations=attestations_of(arguments),
         no_cache_stages=frozenset(_listed(arguments.no_cache_filter)),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from minibuild.cli.options import add_mirrors, mirrors_of
 from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
+from minibuild.cli.writing import write_whole
 from minibuild.errors import UsageError, render_error
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if arguments.diff:
         session.output.write(_difference(str(path), source.text, text))
     elif text != source.text:
-        _write(path, text)
+        write_whole(path, text.encode("utf-8", "surrogateescape"))
     return 0
 
 
@@ -101,26 +102,3 @@ def _difference(name: str, before: str, after: str) -> str:
 
     lines = unified_diff(before.splitlines(keepends=True), after.splitlines(keepends=True), name, name)
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
-
-
-def _write(path: Path, text: str) -> None:
-    """Puts a whole new file in the place of the old one, its mode kept; a symlink stays one."""
-    import os
-    from shutil import copymode
-    from tempfile import mkstemp
-
-    from minibuild.errors import ContextError
-
-    path = path.resolve()
-    try:
-        descriptor, draft = mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(text.encode("utf-8", "surrogateescape"))
-            copymode(path, draft)
-            os.replace(draft, path)
-        except BaseException:
-            os.unlink(draft)
-            raise
-    except OSError as error:
-        raise ContextError(f"{path} can't be written: {(error.strerror or str(error)).lower()}") from error
