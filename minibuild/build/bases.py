@@ -13,6 +13,7 @@ from minibuild.build.supplying import REGISTRY, bring
 from minibuild.errors import ImageError, MinibuildError, UsageError, blame
 from minibuild.oci import AnyImage, Image, Platform, Reference
 from minibuild.oci.index import runs_on
+from minibuild.registry.offline import is_offline
 from minibuild.source import Span
 from minibuild.store import Store
 
@@ -96,6 +97,10 @@ class Bases:
         stored = None if self.pull and not reference.is_pinned else self.store.images.find(reference, platform)
         if stored is not None and runs_on(stored.config.platform, platform):
             return stored
+        if is_offline(self.environment):
+            wanted = reference.familiar()
+            hint = f"minibuild pull --platform {platform} {wanted}"
+            raise ImageError(f"{wanted} for {platform} isn't in the store, and --offline asks no registry", hint=hint)
         from minibuild.registry.endpoints import parse_mirrors
         from minibuild.transports.registry import Registry
 

@@ -19,6 +19,7 @@ from minibuild.errors import ContextError, MinibuildError
 from minibuild.instructions.effects import CopyFiles, SourceRepository, SourceUrl
 from minibuild.layers.entry import Entry, Kind, Opener
 from minibuild.oci import Digest
+from minibuild.registry.offline import is_offline
 from minibuild.runtimes.base import Cancellation
 from minibuild.store import Store
 from minibuild.store.images import replace_file
@@ -146,7 +147,11 @@ class Fetcher:
         if known is not None and Digest(known.digest) not in self.store.blobs:
             known = None
         wanted = source.checksum or self.pins.wanted("downloads", address(source.url))
-        if known is None or not wanted or known.digest != wanted:
+        offline = is_offline(self.environment)
+        if known is None or (known.digest != wanted if wanted else not offline):
+            if offline:
+                message = f"{shown(source.url)} isn't in the store as it is wanted, and --offline asks nobody"
+                raise ContextError(message, hint="build once without it, or minibuild lock")
             with self.journal.activity(f"ADD {shown(source.url)}") as activity:
                 fresh = self._downloaded(
                     source, known, Web(self.environment, self.cancellation, secrets=self.credentials.secrets), activity

@@ -19,6 +19,7 @@ from minibuild.cli.display import choose
 from minibuild.cli.foreign import environment_of
 from minibuild.cli.locking import lock_of
 from minibuild.cli.making_room import kept_storage, make_room
+from minibuild.cli.offline import check_offline, heeding_offline
 from minibuild.cli.options import check_machinery, mirrors_of, platforms_of
 from minibuild.cli.outputs import Output, check_attestations, check_names, check_outputs, check_platforms, parse_output
 from minibuild.cli.parser import Parser
@@ -38,6 +39,7 @@ def parser(environment: Mapping[str, str]) -> Parser:
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     """Builds, then hands the result on; everything that can be refused is refused before."""
+    session = heeding_offline(arguments, session)
     if arguments.call != "build":
         from minibuild.cli.calling import call
 
@@ -55,6 +57,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     check_places(request.annotations, makes_index=bool(request.platforms or request.attestations))
     check_attestations(outputs, has_any=bool(request.attestations))
     check_names(outputs, arguments.tag)
+    check_offline(request, outputs)
     check_files(arguments)
     pushed: dict[int, AnyImage] = {}
     names: list[Reference] = []

@@ -9,6 +9,7 @@ from minibuild.cli.attestations import add_attestations
 from minibuild.cli.caches import add_caches
 from minibuild.cli.foreign import add_foreign, pull_policy
 from minibuild.cli.locking import add_lock_file
+from minibuild.cli.offline import add_offline
 from minibuild.cli.options import add_machinery, add_mirrors, add_platforms, add_progress
 from minibuild.cli.outputs import LOADING
 from minibuild.cli.parser import Pairs, Parser
@@ -145,6 +146,7 @@ def _add_manner(parser: Parser, environment: Mapping[str, str]) -> None:
     add("--pull", type=pull_policy, nargs="?", const=True, default=False, metavar="always|missing", help=words)
     add("--locked", action="store_true", help="take what minibuild.lock names, and nothing else")
     add_lock_file(add)
+    add_offline(add)
     add_mirrors(add)
     add_progress(add, environment)
     add_machinery(add)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from minibuild.cli.parser import Parser
 from minibuild.errors import UsageError, did_you_mean
 from minibuild.instructions.notation import parse_size
+from minibuild.registry.offline import is_offline
 
 if TYPE_CHECKING:
     from minibuild.build.surroundings import Secret, SshAgent, Surroundings
@@ -52,7 +53,7 @@ def surroundings_of(arguments: argparse.Namespace, environment: Mapping[str, str
     from minibuild.runtimes.base import SHM_SIZE
 
     return Surroundings(
-        network=_network(arguments.network),
+        network="none" if arguments.network == "default" and is_offline(environment) else _network(arguments.network),
         permissions=frozenset(_permission(word) for words in arguments.allow for word in words.split(",")),
         hosts=tuple(map(_host, arguments.add_host)),
         shm_size=_size("--shm-size", arguments.shm_size) or SHM_SIZE,

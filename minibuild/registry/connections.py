@@ -12,6 +12,7 @@ from weakref import WeakSet
 
 from minibuild.errors import RegistryError
 from minibuild.registry.failures import Cut, Refusal, Unreachable, printable, refusal
+from minibuild.registry.offline import OFFLINE, is_offline
 from minibuild.registry.proxies import proxy_for
 from minibuild.registry.trust import Trust, trust_in
 from minibuild.version import __version__
@@ -56,6 +57,8 @@ class Connections:
         from urllib3.exceptions import HTTPError
 
         self.check()
+        if is_offline(self._environment):
+            raise Unreachable("nobody is asked: --offline", hint=f"leave --offline out, or {OFFLINE}")
         proxy = proxy_for(url, self._environment)
         try:
             response = self._manager(proxy, url).request(

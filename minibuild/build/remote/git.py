@@ -15,6 +15,7 @@ from minibuild.build.remote.inside import inside
 from minibuild.errors import ContextError, UnavailableError, did_you_mean
 from minibuild.instructions.git_place import GitPlace
 from minibuild.registry.failures import printable
+from minibuild.registry.offline import is_offline
 from minibuild.runtimes.base import Cancellation
 from minibuild.store.blobs import disk_explained
 
@@ -100,6 +101,8 @@ class Git:
         fetch tells. Raises ContextError where there is no such ref.
         """
         self._check_protocol(place)
+        if is_offline(self._environment):
+            raise ContextError(f"{shown(place.remote)} is not asked: --offline", hint="leave --offline out")
         if _DIGEST.fullmatch(place.ref):
             return Revision("", place.ref, place.ref)
         ref = place.ref or "HEAD"
