@@ -50,10 +50,13 @@ def least_time_of(work: Callable[[], object], tries: int = 5) -> float:
 
 
 def beside(what: str, ours: Times, peers: Mapping[str, Times]) -> str:
-    """What was measured, ours first, and our ratio to the peer whose median is least."""
-    best = min(peers, key=lambda name: statistics.median(peers[name].clock))
-    lines = [f"{name:<18}{times}" for name, times in {"minibuild": ours, **peers}.items()]
-    lines.append(f"{'ratio':<18}{ratio(ours, peers[best])} to {best}; memory {ours.memory >> 20} MiB at most")
+    """What was measured, ours first, and our ratio to the peer whose median is least; peers that are ourselves with
+    other options are shown alone.
+    """
+    others = [name for name in peers if not name.startswith("minibuild")]
+    best = min(others, key=lambda name: statistics.median(peers[name].clock))
+    lines = [f"{name:<22}{times}" for name, times in {"minibuild": ours, **peers}.items()]
+    lines.append(f"{'ratio':<22}{ratio(ours, peers[best])} to {best}; memory {ours.memory >> 20} MiB at most")
     return "\n    ".join([what, *lines])
 
 
