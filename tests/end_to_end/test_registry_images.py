@@ -103,6 +103,32 @@ def test_what_is_pushed_again_is_asked_for_and_not_sent(
     assert asked == [*[("HEAD", "/v2/warm/app/blobs/")] * 3, ("PUT", "/v2/warm/app/manifests/1")]
 
 
+def test_an_index_is_pulled_without_what_attests_of_its_images(minibuild: Minibuild) -> None:
+    with RegistryServer() as server:
+        image = server.add_image("app:amd64", TAR)
+        said = server.add_image("app:said", b"what nobody can run")
+        server.add_index("app:1", {"linux/amd64": image, "unknown/unknown": said})
+        minibuild.succeed("pull", "--platform=linux/amd64", f"{server.host}/app:1")
+        assert server.paths(said) == []
+        refused = minibuild("pull", "--platform=linux/s390x", f"{server.host}/app:1")
+    assert (refused.returncode, "hint: it is for linux/amd64\n" in refused.stderr) == (7, True)
+
+
+def test_pushes_at_the_same_time_come_to_one_image(
+    minibuild: Minibuild, proxy: FaultyProxy, registry: Registry, tmp_path: Path
+) -> None:
+    name = f"{proxy.host}/library/busybox"
+    copies = [f"COPY Dockerfile /{number}" for number in range(6)]
+    minibuild.succeed("build", "-t", "app", built_upon(name, tmp_path / "context", *copies))
+    targets = [f"{proxy.host}/together/app:{tag}" for tag in (1, 2)]
+    for target in targets:
+        minibuild.succeed("tag", "app", target)
+    running = [minibuild.start("push", target) for target in targets]
+    said = [process.communicate(timeout=120)[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0], said
+    assert registry.inspect(targets[0]) == registry.inspect(targets[1])
+
+
 def test_two_processes_pull_one_image_into_one_store(minibuild: Minibuild, proxy: FaultyProxy) -> None:
     name = f"{proxy.host}/library/busybox"
     running = [minibuild.start("pull", name) for _ in range(2)]

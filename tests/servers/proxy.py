@@ -76,7 +76,8 @@ def knows_no_ranges(target: str) -> Fault:
 
 def asked(target: str, request: Request) -> Reply:
     """What a server answers."""
-    headers = {name: value for name, value in request.headers.items() if name.lower() not in _OF_ONE_HOP}
+    headers = {name: ", ".join(request.headers.get_all(name, [])) for name in request.headers}
+    headers = {name: value for name, value in headers.items() if name.lower() not in _OF_ONE_HOP}
     with closing(HTTPConnection(target, timeout=60)) as connection:
         connection.request(request.method, request.path, request.body or None, headers | _length(request))
         answer: HTTPResponse = connection.getresponse()
