@@ -232,14 +232,20 @@ def _remember(place: Path, content: bytes, store: Store) -> None:
     replace_file(place, content, store.scratch)
 
 
-def pinned(effect: CopyFiles) -> list[list[object]] | None:
-    """What a key depends on where that is known before anything is fetched: a checksum was given. None: it isn't."""
+def pinned(effect: CopyFiles, pins: Pins) -> list[list[object]] | None:
+    """What a key depends on where that is known before anything is fetched: a checksum was given, or a lock has it.
+    None: it isn't. Raises ContextError where a lock lacks it.
+    """
     match effect.sources:
-        case (SourceUrl(url=url, checksum=checksum),) if checksum:
+        case (SourceUrl(url=url, checksum=checksum),):
             from minibuild.build.remote.http import name_in
 
-            return [[name_in(url), checksum]] if name_in(url) else None
-        case (SourceRepository(checksum=checksum),) if len(checksum) in _COMMIT_LENGTHS:
-            return [["", checksum]]
+            wanted = checksum or pins.wanted("downloads", address(url))
+            return [[name_in(url), wanted]] if wanted and name_in(url) else None
+        case (SourceRepository(words=words, checksum=checksum),):
+            from minibuild.instructions.git_place import parse_place
+
+            wanted = checksum or (pins.of_repository(parse_place(words)).commit if pins.lock else "")
+            return [["", wanted]] if len(wanted) in _COMMIT_LENGTHS else None
         case _:
             return None

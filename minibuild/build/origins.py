@@ -94,7 +94,9 @@ class Origins:
 
         Content is read once a build from the context, shown in ``activity``; of a layer's files it is known.
         """
-        if (known := pinned(effect)) is not None:
+        with blame(step.statement.span):
+            known = pinned(effect, self.bases.pins)
+        if known is not None:
             return known
         return self._rows(self.selection(step, effect), activity)
 
