@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,16 @@ def long_after(builder: Minibuild) -> Minibuild:
     for file in [*(builder.root / "blobs/sha256").iterdir(), *(builder.root / "mounts").glob("*")]:
         os.utime(file, (file.stat().st_mtime - 3600,) * 2)
     return builder
+
+
+def held_by(build: subprocess.Popen[str], gate: Path) -> int:
+    """A FIFO that a RUN reads, opened once that does; it goes on when we close it."""
+    while build.poll() is None:
+        with suppress(OSError):
+            return os.open(gate, os.O_WRONLY | os.O_NONBLOCK)
+        with suppress(subprocess.TimeoutExpired):
+            build.wait(0.05)
+    raise AssertionError(build.communicate()[0])
 
 
 def usage(builder: Minibuild) -> dict[str, tuple[int, int]]:
@@ -102,7 +114,7 @@ def test_nothing_goes_while_another_build_is_under_way(builder: Minibuild, tmp_p
     (tmp_path / "Dockerfile").write_text(OTHER)
     os.mkfifo(tmp_path / "gate")
     slow = builder.start("build", "-t", "slow", "-v", f"{tmp_path}/gate:/gate", tmp_path / "slow")
-    with (tmp_path / "gate").open("w"):  # opens when RUN has opened it, and lets it go on when it is closed
+    with open(held_by(slow, tmp_path / "gate"), "w"):
         quick = builder.with_variables(**SMALL)("build", tmp_path)
         pruned = builder("prune")
     assert "MINIBUILD_KEEP_STORAGE is 1kB: a build is under way in this store" in quick.stderr
