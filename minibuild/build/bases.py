@@ -93,7 +93,14 @@ class Bases:
 
     def _by_reference(self, reference: Reference, platform: Platform) -> Image:
         if not reference.is_pinned and (digest := self.pins.wanted("images", str(reference))):
-            reference = reference.with_digest(digest)
+            try:
+                return self._by_reference(reference.with_digest(digest), platform)
+            except ImageError as error:
+                message = f"{self.pins.place} has {reference.familiar()} at {digest}: {error.message}"
+                hint = (
+                    error.hint if is_offline(self.environment) else "minibuild lock asks what the name stands for now"
+                )
+                raise ImageError(message, hint=hint) from error
         stored = None if self.pull and not reference.is_pinned else self.store.images.find(reference, platform)
         if stored is not None and runs_on(stored.config.platform, platform):
             return stored
