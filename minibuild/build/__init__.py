@@ -8,5 +8,6 @@ joins what came out. ``inputs`` opens a context and its Dockerfile, ``named`` th
 ``committing`` writes layers in the background; ``lookup`` finds steps in the cache, ``predicting`` does
 so before a build and ``explaining`` says why not; ``travelling`` takes caches from elsewhere
 and writes them; ``epoch`` works SOURCE_DATE_EPOCH out, ``rewriting`` cuts layers' times down to it, and ``verifying``
-builds anew to compare; ``journal`` tells what happens. May import every room but ``cli``.
+builds anew to compare; ``locking`` pins what comes from elsewhere;
+``journal`` tells what happens. May import every room but ``cli``.
 """

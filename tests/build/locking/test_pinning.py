@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from minibuild.build.locking.pinning import pins, rewritten
+from minibuild.build.locking.pinning import _read_by_another, pins, rewritten
 from minibuild.errors import DockerfileError
 from minibuild.oci import Digest, Reference
 from minibuild.plan.reading import read
@@ -67,3 +67,15 @@ def test_what_would_read_otherwise_is_not_written() -> None:
     broken = pins(read(source), lambda _reference: f"{OLD} AS x")
     with pytest.raises(DockerfileError, match="is left as it is"):
         rewritten(source, broken)
+
+
+@pytest.mark.parametrize(
+    ("after", "why"),
+    [
+        ("FROM b\n", "another reader would see the base b, wanted c"),
+        ("FROM c\nRUN x\n", "another reader would see other instructions"),
+    ],
+)
+def test_another_reader_is_a_witness(after: str, why: str) -> None:
+    with pytest.raises(DockerfileError, match=why):
+        _read_by_another(Source("Dockerfile", "FROM a\n"), after, {"a": "c"})
