@@ -69,9 +69,7 @@ class WholeTrees:
     @classmethod
     def open(cls, root: Path) -> Self:
         """The snapshotter of a directory, made if need be; sweeps what killed builds have left there."""
-        trees = cls(Shelf.open(root, cls.remove))
-        trees.make(root / ".empty")
-        return trees
+        return cls(Shelf.open(root, cls.remove))
 
     @staticmethod
     def remove(directory: Path) -> None:
@@ -136,7 +134,11 @@ class WholeTrees:
         self.shelf.retain(chains)
 
     def _files(self, chain: str | None) -> Path:
-        return self.shelf.root / ".empty" if chain is None else self.shelf.files(chain)
+        if chain is not None:
+            return self.shelf.files(chain)
+        empty = self.shelf.root / ".empty"
+        self.make(empty)
+        return empty
 
 
 @dataclass(slots=True)

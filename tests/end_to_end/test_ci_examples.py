@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import tomllib
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -113,22 +112,12 @@ def example(name: str, registry: Registry) -> str:
     return re.sub(r"\b(?:registry\.example|ghcr\.io)\b(?!/minibuild:)", registry.host, text)
 
 
-def granted(context: Mapping[str, Any]) -> Iterator[str]:
-    """Docker's options for what a ``securityContext`` of Kubernetes grants."""
-    for name in context.get("capabilities", {}).get("add", ()):
-        yield f"--cap-add={name}"
-    for kind, option in (("seccompProfile", "seccomp"), ("appArmorProfile", "apparmor")):
-        if context.get(kind) == {"type": "Unconfined"}:
-            yield f"--security-opt={option}=unconfined"
-
-
 @dataclass(frozen=True)
 class GitLab:
     """What GitLab's runner would make of a file: jobs' variables expanded, their lines as one script."""
 
     jobs: Mapping[str, Any]
     variables: Mapping[str, str]
-    options: Sequence[str]
 
     @classmethod
     def of(cls, runner: Runner, project: str) -> GitLab:
@@ -136,16 +125,13 @@ class GitLab:
         predefined = {"CI_REGISTRY": host, "CI_REGISTRY_IMAGE": f"{host}/{project}", "CI_REGISTRY_USER": USER}
         predefined |= {"CI_REGISTRY_PASSWORD": PASSWORD, "CI_COMMIT_SHORT_SHA": "0a1b2c3d", "CI_COMMIT_REF_SLUG": "it"}
         predefined |= {"CI_DEFAULT_BRANCH": "main", "CI_PROJECT_DIR": "/builds/app"}
-        text = example("gitlab-ci.yml", runner.registry)
-        settings = tomllib.loads("\n".join(re.findall(r"^#   (\w+ = .*)$", text, re.MULTILINE)))
-        options = [f"--{name.replace('_', '-')}={value}" for name, values in settings.items() for value in values]
-        return cls(yaml.safe_load(text), predefined, options)
+        return cls(yaml.safe_load(example("gitlab-ci.yml", runner.registry)), predefined)
 
     def run(self, job: str, runner: Runner, app: Path) -> str:
         said = self.jobs[job].get("variables", {})
         variables = {**self.variables, **{name: Template(v).substitute(self.variables) for name, v in said.items()}}
         script = "\n".join(self.jobs[job]["script"])
-        machine = runner.with_options(*self.options).at("/builds/app", {app: "/builds/app"})
+        machine = runner.at("/builds/app", {app: "/builds/app"})
         return machine.run("sh", "-euc", script, **variables)
 
 
@@ -180,10 +166,9 @@ def steps_of(job: Mapping[str, Any], contexts: Mapping[str, str]) -> str:
 
 def test_githubs_workflow_builds_pushes_and_tells_what_came_out(runner: Runner, app: Path) -> None:
     job = yaml.safe_load(example("github-workflow.yml", runner.registry))["jobs"]["image"]
-    machine = runner.with_options(*job["container"]["options"].split())
     script = steps_of(job, {"github.repository": "team/github", "secrets.GITHUB_TOKEN": PASSWORD})
     given = {"GITHUB_ACTOR": USER, "GITHUB_SHA": "0a1b2c3d", "GITHUB_STEP_SUMMARY": "/work/summary"}
-    machine.at("/work", {app: "/work"}).run("sh", "-euc", script, **given)
+    runner.at("/work", {app: "/work"}).run("sh", "-euc", script, **given)
     metadata = json.loads((app / "metadata.json").read_text())
     assert metadata["containerimage.digest"] == runner.digest(f"{runner.registry.host}/team/github:0a1b2c3d")
     assert (app / "summary").read_text().startswith("sha256:")
@@ -225,8 +210,7 @@ def test_tektons_task_takes_kanikos_parameters(runner: Runner, app: Path, docker
     for step in task["steps"]:
         words = ["sh", "-c", step["script"]] if "script" in step else [*step["command"], *step["args"]]
         extra = {"params.EXTRA_ARGS": ["--cleanup", "--label=a=b"]}
-        machine = runner.with_options(*granted(step.get("securityContext", {})))
-        machine.at("/workspace/source", mounts).run(*tekton_words(words, values, extra))
+        runner.at("/workspace/source", mounts).run(*tekton_words(words, values, extra))
     assert (tmp_path / "results/IMAGE_DIGEST").read_text() == runner.digest(name)
     assert (tmp_path / "results/IMAGE_URL").read_text() == name
 
@@ -242,8 +226,7 @@ def test_kubernetes_job_builds_a_repository(runner: Runner, docker_config: Path,
         (tmp_path / "store").mkdir()
         places = {"docker": docker_config, "store": tmp_path / "store"}
         assert set(places) == {volume["name"] for volume in pod["volumes"]}
-        machine = runner.with_options(*granted(container["securityContext"]))
         volumes = {places[mount["name"]]: mount["mountPath"] for mount in container["volumeMounts"]}
         given = {variable["name"]: variable["value"] for variable in container["env"]}
-        machine.at("/", volumes).run(*container["command"], *container["args"], **given)
+        runner.at("/", volumes).run(*container["command"], *container["args"], **given)
     assert runner.digest(f"{runner.registry.host}/team/app:1")

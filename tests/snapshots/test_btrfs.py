@@ -11,9 +11,11 @@ from uuid import uuid4
 import pytest
 
 from minibuild.sandbox import subvolumes
+from minibuild.snapshots import retain
 from minibuild.snapshots.btrfs import BtrfsSnapshotter
 from tests.contracts.test_snapshotter import committed, opened, write
 from tests.isolation import isolated
+from tests.machine import require
 
 
 @pytest.fixture
@@ -90,3 +92,14 @@ def test_a_directory_that_swapped_places_with_another_is_compared_with_what_was_
 def test_the_empty_tree_is_open_to_all(snapshotter: BtrfsSnapshotter) -> None:
     with snapshotter.view(None) as root:
         assert stat.S_IMODE(root.stat().st_mode) == 0o755
+
+
+@isolated
+def test_where_no_subvolume_can_be_made_there_is_nothing_to_forget(tmp_path: Path) -> None:
+    require(root=True)
+    directory = tmp_path / "snapshots/btrfs"
+
+    assert BtrfsSnapshotter.probe(directory) == "no subvolume can be made here: inappropriate ioctl for device"
+
+    retain(tmp_path, [])
+    assert sorted(os.listdir(directory)) == [".new"]
