@@ -115,6 +115,20 @@ def test_what_is_mounted_elsewhere_is_there_and_leaves_nothing(
     assert sorted(contained.succeed(*listing).split()) == sorted(builder.succeed(*listing).split())
 
 
+PACKAGES = """\
+FROM debian:bookworm
+RUN apt-get update && apt-get install --yes --no-install-recommends openssh-client supervisor && \\
+    stat -c "%G %a" /usr/bin/ssh-agent && supervisord --version
+"""
+
+
+@pytest.mark.usefixtures("debian_base")
+def test_packages_are_installed_with_the_owners_that_they_want(contained: Contained, project: Project) -> None:
+    said = contained.succeed("build", "--progress=plain", in_place(contained, project({"Dockerfile": PACKAGES})))
+
+    assert "_ssh 2755" in said and "4.2.5" in said
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
