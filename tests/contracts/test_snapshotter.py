@@ -317,15 +317,16 @@ def test_a_name_that_would_be_a_whiteout_is_refused(snapshotter: Snapshotter) ->
 # --- trees ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.e2e
 @isolated
-def test_forty_workspaces_stand_on_one_another(snapshotter: Snapshotter) -> None:
+def test_two_hundred_workspaces_stand_on_one_another(snapshotter: Snapshotter) -> None:
     parent = None
-    for number in range(40):
+    for number in range(200):
         committed(snapshotter, f"chain-{number}", parent, partial(write, files={f"f{number}": f"{number}"}))
         parent = f"chain-{number}"
 
-    with snapshotter.view("chain-39") as root:
-        assert contents(root) == {f"f{number}": f"{number}" for number in range(40)}
+    with snapshotter.view("chain-199") as root:
+        assert contents(root) == {f"f{number}": f"{number}" for number in range(200)}
     with snapshotter.view("chain-19") as root:
         assert len(contents(root)) == 20
 
