@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from minibuild.build.credentials import NO_CREDENTIALS, Credentials
 from minibuild.build.journal import Activity, Journal
@@ -19,6 +19,8 @@ from minibuild.store import Store
 
 if TYPE_CHECKING:
     from minibuild.build.context import DirectoryContext
+    from minibuild.build.inputs import Access
+    from minibuild.build.request import BuildRequest
     from minibuild.runtimes.base import Cancellation
     from minibuild.transports.base import ImageSource
 
@@ -45,6 +47,21 @@ class Bases:
     files: Mapping[str, DirectoryContext] = field(default_factory=dict)
     pins: Pins = field(default_factory=Pins)
     _known: dict[tuple[str, Platform], Image] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, request: BuildRequest, store: Store, access: Access) -> Self:
+        """Those that a build asks for."""
+        return cls(
+            store,
+            access.journal,
+            access.cancellation,
+            mirrors=request.mirrors,
+            environment=request.environment,
+            named=request.named_contexts,
+            pull=request.pull,
+            credentials=access.credentials,
+            pins=access.pins,
+        )
 
     def lookup(self, words: str, platform: Platform, span: Span | None = None) -> Image:
         """The image that FROM or ``--from`` means by its words, in the store but for layers that its registry is to

@@ -46,17 +46,7 @@ def planned(
 ) -> Iterator[Work]:
     """The work that a request comes to, while the files are there that it takes."""
     journal, cancellation = access.journal, access.cancellation
-    bases = Bases(
-        store,
-        journal,
-        cancellation,
-        mirrors=request.mirrors,
-        environment=request.environment,
-        named=request.named_contexts,
-        pull=request.pull,
-        credentials=access.credentials,
-        pins=access.pins,
-    )
+    bases = Bases.of(request, store, access)
     dockerfile = read(inputs.source)
     environment, credentials = request.environment, access.credentials
     fetcher = Fetcher(store, environment, cancellation, journal, credentials, dates_by_commit=True, pins=access.pins)

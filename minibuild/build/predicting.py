@@ -79,15 +79,7 @@ def predict(request: BuildRequest, store: Store, cancellation: Cancellation) -> 
         dockerfile = read(inputs.source)
         fetcher = NothingFetched(store, {}, cancellation, journal)
         request = _dated(request, dockerfile, inputs.context, Sources(fetcher, access))
-        bases = Glance(
-            store,
-            journal,
-            cancellation,
-            mirrors=request.mirrors,
-            environment=request.environment,
-            named=request.named_contexts,
-            pull=request.pull,
-        )
+        bases = Glance.of(request, store, access)
         planned = plan(dockerfile, bases.lookup_or_scratch, request.options())
         planned = check(dockerfile, planned, window_on(inputs.context.ignore), request.build_arguments)
         with open_contexts(request.named_contexts, planned, access) as bases.files:

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from minibuild.errors import UnavailableError
 from minibuild.sandbox import subvolumes
 from minibuild.sandbox.copying import stamp
 from minibuild.sandbox.scratch import remove_tree
@@ -26,18 +25,7 @@ class BtrfsSnapshotter(WholeTrees):
     """Keeps trees as subvolumes."""
 
     name: ClassVar[str] = "btrfs"
-
-    @classmethod
-    def probe(cls, root: Path) -> str | None:
-        """None where a subvolume can be made in this directory, copied, and thrown away, proved by doing so."""
-        try:
-            with cls.open(root).workspace(None) as workspace:
-                os.chown(workspace.root, 1, 1)
-        except OSError as error:
-            return f"no subvolume can be made here: {(error.strerror or str(error)).lower()}"
-        except UnavailableError as error:
-            return error.message
-        return None
+    wants: ClassVar[str] = "subvolumes"
 
     @staticmethod
     def remove(directory: Path) -> None:

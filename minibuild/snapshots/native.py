@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from minibuild.errors import UnavailableError
 from minibuild.sandbox.copying import Stamp, copy_file, copy_tree, share, stamp
 from minibuild.snapshots.difference import Item
 from minibuild.snapshots.whole import Comparison, Directory, WholeTrees
@@ -20,18 +19,7 @@ class NativeSnapshotter(WholeTrees):
     """Keeps trees as whole directories."""
 
     name: ClassVar[str] = "native"
-
-    @classmethod
-    def probe(cls, root: Path) -> str | None:
-        """None where files can be given any owner in this directory, and a tree be mounted, proved by doing so."""
-        try:
-            with cls.open(root).workspace(None) as workspace:
-                os.chown(workspace.root, 1, 1)
-        except OSError as error:
-            return f"a file can't be given another owner: {(error.strerror or str(error)).lower()}"
-        except UnavailableError as error:
-            return error.message
-        return None
+    wants: ClassVar[str] = "files of other owners"
 
     def derive(self, before: Path, files: Path) -> None:
         """Makes a tree whose files are further names of those of another one."""

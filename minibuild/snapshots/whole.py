@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, NamedTuple, Self, TypeAlias
 
+from minibuild.errors import UnavailableError
 from minibuild.layers.entry import Change
 from minibuild.sandbox.mounts import bind, may_mount, mounted, private_mounts, unmount
 from minibuild.sandbox.scratch import remove_tree
@@ -65,11 +66,25 @@ class WholeTrees:
     """What snapshotters have in common that keep whole trees."""
 
     shelf: Shelf
+    wants: ClassVar[str]
+    """What it takes of a filesystem, in words."""
 
     @classmethod
     def open(cls, root: Path) -> Self:
         """The snapshotter of a directory, made if need be; sweeps what killed builds have left there."""
         return cls(Shelf.open(root, cls.remove))
+
+    @classmethod
+    def probe(cls, root: Path) -> str | None:
+        """None where trees can be made in this directory with files of any owner, proved by doing so."""
+        try:
+            with cls.open(root).workspace(None) as workspace:
+                os.chown(workspace.root, 1, 1)
+        except OSError as error:
+            return f"{cls.wants} can't be had here: {(error.strerror or str(error)).lower()}"
+        except UnavailableError as error:
+            return error.message
+        return None
 
     @staticmethod
     def remove(directory: Path) -> None:

@@ -99,7 +99,7 @@ def test_where_no_subvolume_can_be_made_there_is_nothing_to_forget(tmp_path: Pat
     require(root=True)
     directory = tmp_path / "snapshots/btrfs"
 
-    assert BtrfsSnapshotter.probe(directory) == "no subvolume can be made here: inappropriate ioctl for device"
+    assert BtrfsSnapshotter.probe(directory) == "subvolumes can't be had here: inappropriate ioctl for device"
 
     retain(tmp_path, [])
     assert sorted(os.listdir(directory)) == [".new"]
