@@ -18,14 +18,18 @@ from minibuild.layers.tree import Tree, real_path
 
 Owner = tuple[int, int]
 
+INLINE_TIME_S = 315_619_200
+"""2 January 1980, the time of here-documents: no zip can hold a file that is older."""
+
 
 @dataclass
 class Composition:
     """A layer in the making, on top of a tree.
 
-    ``owner`` and ``mode`` override those of what is copied and of the directories made for it. What has no model is as
-    old as the directory it is put in: were it dated by the clock, or by SOURCE_DATE_EPOCH, then what comes from the
-    cache would be older than what is made anew, since no key may have either.
+    ``owner`` and ``mode`` override those of what is copied and of the directories made for it. A directory that has no
+    model is as old as the one it is put in, and a here-document has a fixed time: were they dated by the clock, or by
+    SOURCE_DATE_EPOCH, then what comes from the cache would be older than what is made anew, since no key may have
+    either.
     """
 
     tree: Tree
@@ -150,7 +154,7 @@ class Composition:
 
     def _write(self, file: InlineFile, path: str) -> None:
         content = file.content
-        entry = Entry(path, Kind.FILE, mode=file.mode, size=len(content), mtime=self._age_of_parent(path))
+        entry = Entry(path, Kind.FILE, mode=file.mode, size=len(content), mtime=INLINE_TIME_S)
         self._changes[path] = (self._as_copied(entry, path), lambda: io.BytesIO(content))
         self._contents.pop(path, None)
 

@@ -10,7 +10,7 @@ import pytest
 
 from minibuild.build import archives
 from minibuild.build.context import DirectoryContext
-from minibuild.build.copying import Composition
+from minibuild.build.copying import INLINE_TIME_S, Composition
 from minibuild.build.selecting import fingerprint, select
 from minibuild.errors import ContextError, Finding
 from minibuild.instructions.effects import CopyFiles, InlineFile, SourcePath
@@ -228,7 +228,7 @@ def test_a_here_document_becomes_a_file() -> None:
     composition = Composition(image(), owner=(3, 4))
     composition.copy(CopyFiles((), "/etc/", inline=(InlineFile("EOF", b"text"),)), [], [])
     [_, (entry, opener)] = composition.changes()
-    assert entry == Entry("etc/EOF", Kind.FILE, 0o644, 3, 4, size=4, mtime=7)
+    assert entry == Entry("etc/EOF", Kind.FILE, 0o644, 3, 4, size=4, mtime=INLINE_TIME_S)
     assert opener is not None
     assert opener().read() == b"text"
 

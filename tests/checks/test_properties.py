@@ -103,15 +103,11 @@ PIECES = [
 @pytest.mark.parametrize("piece", PIECES)
 def test_a_long_script_takes_time_in_proportion(piece: str) -> None:
     short, long = (f"FROM a\nRUN x{piece * (size // len(piece))}\n" for size in (15_000, 60_000))
-    assert _time_of(long) < 8 * max(_time_of(short), 0.05)
+    # One of three tries is enough: what a busy machine adds says nothing of the script.
+    assert any(_time_of(long) < 8 * max(_time_of(short), 0.05) for _ in range(3))
 
 
 def _time_of(text: str) -> float:
-    """The shortest of three: what a busy machine adds says nothing of the script."""
-    return min(_once(text) for _ in range(3))
-
-
-def _once(text: str) -> float:
     began = time.process_time()
     with suppress(DockerfileError):
         examine(subject_of(text), EVERY_CHECK)

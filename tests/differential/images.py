@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from minibuild.build.copying import INLINE_TIME_S
+
 MADE = 1_500_000_000
 """Times from here on are those of builds, and not compared: cases give what they date older ones."""
 
@@ -137,7 +139,9 @@ class ArchiveReader:
             device=inode.device,
             xattrs=tuple(sorted(inode.xattrs.items())),
             names=tuple(names) if len(names) > 1 else (),
-            mtime=inode.mtime if inode.mtime < MADE and inode.kind != "directory" else None,
+            mtime=None
+            if inode.mtime >= MADE or inode.mtime == INLINE_TIME_S or inode.kind == "directory"
+            else inode.mtime,
         )
 
 

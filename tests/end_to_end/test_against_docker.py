@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from minibuild import runtimes, snapshots
+from minibuild import snapshots
+from minibuild.runtimes.table import ISOLATING
 from tests.bases import BaseImage
 from tests.command import Minibuild
 from tests.daemons import Dockerd, Registry
@@ -107,7 +108,7 @@ def test_the_other_snapshotters_make_the_same_layers(
     assert theirs.image.layers == ours.image.layers
 
 
-@pytest.mark.parametrize(("runtime", "case"), list(product(list(runtimes.TABLE)[1:], PROCESSES)))
+@pytest.mark.parametrize(("runtime", "case"), list(product(ISOLATING[1:], PROCESSES)))
 def test_the_other_runtimes_make_the_same_layers(workshop: Workshop, runtime: str, case: str) -> None:
     ours, _ = workshop.both(BY_NAME[case])
     assert workshop.ours_with(BY_NAME[case], "--runtime", runtime).image.layers == ours.image.layers

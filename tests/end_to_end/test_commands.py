@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests import daemons
 from tests.bases import BaseImage
 from tests.command import Minibuild
 from tests.daemons import Dockerd
 from tests.end_to_end.conftest import Project
+from tests.machine import require
 
 pytestmark = pytest.mark.e2e
 
@@ -37,11 +39,17 @@ def built(builder: Minibuild, project: Project) -> Minibuild:
     return builder
 
 
+@pytest.fixture(scope="module")
+def empty_dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dockerd]:
+    """A docker daemon that nobody else's tests load images into."""
+    require("docker", "dockerd", root=True)
+    with daemons.dockerd(tmp_path_factory.mktemp("empty")) as daemon:
+        yield daemon
+
+
 @pytest.fixture
-def two_images(minibuild: Minibuild, project: Project, dockerd: Dockerd) -> Iterator[Minibuild]:
+def two_images(minibuild: Minibuild, project: Project, empty_dockerd: Dockerd) -> Iterator[Minibuild]:
     """minibuild after it built ``first:1`` and, years later, ``second:2``, into a daemon with nothing else."""
-    known = dockerd.run("images", "-aq").stdout.split()
-    assert not known or dockerd.run("rmi", "-f", *known)
     for order, name in ((1, "first:1"), (2, "second:2")):
         place = project(
             {
@@ -49,10 +57,10 @@ def two_images(minibuild: Minibuild, project: Project, dockerd: Dockerd) -> Iter
                 "file": name,
             }
         )
-        built = minibuild.with_variables(SOURCE_DATE_EPOCH=f"{order}00000000", DOCKER_HOST=dockerd.host)
+        built = minibuild.with_variables(SOURCE_DATE_EPOCH=f"{order}00000000", DOCKER_HOST=empty_dockerd.host)
         built.succeed("build", "-t", name, "--load", place)
     yield minibuild
-    dockerd.run("rmi", "-f", "first:1", "second:2")
+    empty_dockerd.run("rmi", "-f", "first:1", "second:2")
 
 
 def test_run_starts_what_the_image_says(built: Minibuild) -> None:
@@ -134,8 +142,10 @@ def test_inspect_formats_as_docker_does(built: Minibuild, dockerd: Dockerd, tmp_
     ],
     ids=" ".join,
 )
-def test_images_are_listed_as_docker_lists_them(two_images: Minibuild, dockerd: Dockerd, words: list[str]) -> None:
-    assert two_images.succeed(*words) == dockerd.run(*words).stdout
+def test_images_are_listed_as_docker_lists_them(
+    two_images: Minibuild, empty_dockerd: Dockerd, words: list[str]
+) -> None:
+    assert two_images.succeed(*words) == empty_dockerd.run(*words).stdout
 
 
 def test_history_names_the_instructions(built: Minibuild) -> None:

@@ -12,6 +12,7 @@ from minibuild.snapshots.native import NativeSnapshotter
 from tests.contracts.test_snapshotter import committed, contents, opened, write
 from tests.filesystems import loop_mounted
 from tests.isolation import isolated
+from tests.machine import require
 
 MIB = 1 << 20
 
@@ -67,6 +68,7 @@ def test_layers_of_one_chain_share_their_files_on_disk(native: NativeSnapshotter
 @pytest.mark.parametrize(("kind", "words"), [("xfs", ["-m", "reflink=1"]), ("btrfs", [])])
 @isolated
 def test_copies_share_blocks_where_the_filesystem_can(tmp_path: Path, kind: str, words: list[str]) -> None:
+    require(f"mkfs.{kind}", root=True)
     mounts.private_mounts()
     with loop_mounted(kind, tmp_path, *words) as place:
         native = opened("native", place / "trees")
