@@ -52,17 +52,9 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     only_pushes = bool(outputs) and all(output.type == "registry" for output in outputs)
     rewrites_times = any(output.rewrites_times for output in outputs)
     request = replace(request, leaves_layers=only_pushes, rewrites_times=rewrites_times)
-    check_outputs(outputs, quiet=arguments.quiet, terminal=session.output.isatty())
-    check_platforms(outputs, request.platforms)
-    check_places(request.annotations, makes_index=bool(request.platforms or request.attestations))
-    check_attestations(outputs, has_any=bool(request.attestations))
-    check_names(outputs, arguments.tag)
-    check_offline(request, outputs)
-    check_files(arguments)
+    _check(request, outputs, arguments, terminal=session.output.isatty())
     pushed: dict[int, AnyImage] = {}
     names: list[Reference] = []
-    for output in outputs:
-        _check_target("--output …,target=", output.target, request.target)
     display = choose("quiet" if arguments.quiet else arguments.progress, session.errors, session.environment)
     if not arguments.quiet:
         for note in getattr(arguments, "notes", ()):
@@ -91,6 +83,19 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
             session.note(summary(result, target, own[target.index]))
     make_room(session, kept, began)
     return 0
+
+
+def _check(request: BuildRequest, outputs: Sequence[Output], arguments: argparse.Namespace, *, terminal: bool) -> None:
+    """Raises UsageError for results that can't be had, or not together."""
+    check_outputs(outputs, quiet=arguments.quiet, terminal=terminal)
+    check_platforms(outputs, request.platforms)
+    check_places(request.annotations, makes_index=bool(request.platforms or request.attestations))
+    check_attestations(outputs, has_any=bool(request.attestations))
+    check_names(outputs, arguments.tag)
+    check_offline(request, outputs)
+    check_files(arguments)
+    for output in outputs:
+        _check_target("--output …,target=", output.target, request.target)
 
 
 def request_of(arguments: argparse.Namespace, environment: Mapping[str, str]) -> BuildRequest:

@@ -12,19 +12,19 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from subprocess import Popen
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from minibuild.errors import MinibuildError, UnavailableError
 from minibuild.runtimes import limits
 from minibuild.runtimes.base import SHM_SIZE, Cancellation, OutputLine, Process, Tmpfs
 from minibuild.runtimes.host import clean_environment, scratch, streams_for, which
-from minibuild.runtimes.placing import furnished
 from minibuild.runtimes.program import Refusal, find_program
 from minibuild.runtimes.streams import follow
-from minibuild.runtimes.warden import Orders
 from minibuild.sandbox.mounts import may_mount
 from minibuild.sandbox.scratch import scratch_directory
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 
 class ChrootRuntime:
@@ -44,6 +44,8 @@ class ChrootRuntime:
         """None where we may change the root, and make devices for it."""
         if may_mount():
             return "it is for machines where nothing can be mounted"
+        from minibuild.runtimes.placing import furnished
+
         try:
             with scratch_directory(scratch()) as place:
                 (place / "root").mkdir()
@@ -56,6 +58,8 @@ class ChrootRuntime:
 
     def run(self, process: Process, root: Path, output: OutputLine, cancellation: Cancellation) -> int:
         """Runs a process whose root directory is the tree."""
+        from minibuild.runtimes.placing import furnished
+
         limits.check(process, self.name, has_cgroups=self.has_cgroups)
         _refuse_what_takes_mounts(process)
         with furnished(process, root):
@@ -89,6 +93,10 @@ def _refuse_what_takes_mounts(process: Process) -> None:
 
 
 def _started(process: Process, root: Path, program: str) -> Warded:
+    from subprocess import Popen
+
+    from minibuild.runtimes.warden import Orders
+
     orders = Orders(
         os.fspath(root),
         process.directory,
