@@ -72,7 +72,7 @@ class Operands:
         name = word.removeprefix(f"{DOCKER_IMAGE}://")
         if source is not None or (name == word and self._is_here(word)):
             return self.open(word)
-        from minibuild.build.whole import bring_whole
+        from minibuild.build.bringing import bring_whole
         from minibuild.registry.endpoints import parse_mirrors
         from minibuild.transports.registry import Registry
 

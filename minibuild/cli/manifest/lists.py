@@ -40,7 +40,7 @@ class Sources:
 
     def find(self, word: str) -> AnyImage:
         """The image or the index that a word means; raises MinibuildError where there is none."""
-        from minibuild.build.whole import bring_whole
+        from minibuild.build.bringing import bring_whole
 
         if self._is_here(word):
             return find_any(self.store, word)

@@ -1,4 +1,4 @@
-"""All that a name in a registry stands for, whatever the platform, brought into the store but for its layers."""
+"""Bringing all that a name in a registry stands for, whatever the platform, into the store but for its layers."""
 
 from __future__ import annotations
 
