@@ -14,7 +14,7 @@ image of its own.
 The rooms, lowest first: each imports only from lines above its own, and rooms on one line don't know each other
 (``tests/test_architecture.py`` holds it):
 
- 1. ``source``: a text with a name, ranges in it
+ 1. ``values``: frozen classes that cost little; ``source``: a text with a name, ranges in it
  2. ``errors``: the error family, with exit codes and places; ``events``: what happens, as values
  3. ``dockerfile``: text → statements; ``oci``: an image, as values
  4. ``instructions``: what each says and means; ``layers``: file trees ⇄ tar

@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "minibuild"
 
 # Lowest first; a room may import what stands on an earlier line, and itself.
 RANKS = (
-    ("source", "version"),
+    ("values", "version"),
+    ("source",),
     ("errors",),
     ("events",),
     ("dockerfile", "oci"),
