@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import ClassVar
 
 from minibuild.source import Span
+from minibuild.values import dataclass
 
 
 class MinibuildError(Exception):

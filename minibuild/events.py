@@ -7,10 +7,10 @@ known by its number, counted from 1 in the order of starting.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from minibuild.errors import Finding
+from minibuild.values import dataclass
 
 Stream: TypeAlias = Literal["stdout", "stderr"]
 Outcome: TypeAlias = Literal["done", "cached", "failed", "cancelled"]

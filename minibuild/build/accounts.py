@@ -5,11 +5,11 @@ the host.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from minibuild.errors import ImageError, did_you_mean
 from minibuild.layers.tree import Tree
+from minibuild.values import dataclass
 
 _HIGHEST_ID = 2**31 - 1
 _LIMIT = 10 << 20

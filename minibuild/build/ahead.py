@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from minibuild.build.accounts import accounts_of
@@ -13,6 +12,7 @@ from minibuild.oci import Layer
 from minibuild.plan import Stage, Step
 from minibuild.plan.keys import typed
 from minibuild.store import Record
+from minibuild.values import dataclass
 
 if TYPE_CHECKING:
     from minibuild.build.predicting import Predictor

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +13,7 @@ from minibuild.layers.compression import decompressed, is_archive
 from minibuild.layers.entry import Entry, Kind
 from minibuild.layers.slice import content_of
 from minibuild.layers.tar import read_entries
+from minibuild.values import dataclass
 
 _BLOCK = 1 << 20
 

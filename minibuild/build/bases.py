@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from minibuild.build.credentials import NO_CREDENTIALS, Credentials
@@ -16,6 +15,7 @@ from minibuild.oci.index import runs_on
 from minibuild.registry.offline import is_offline
 from minibuild.source import Span
 from minibuild.store import Store
+from minibuild.values import dataclass, field
 
 if TYPE_CHECKING:
     from minibuild.build.context import DirectoryContext

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from minibuild.layers.entry import Change
 from minibuild.oci import Layer
 from minibuild.store import Store
+from minibuild.values import dataclass, field
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor

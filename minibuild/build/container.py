@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -18,6 +17,7 @@ from minibuild.instructions.base import DEFAULT_PATH
 from minibuild.oci import ContainerConfig, Image
 from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process
 from minibuild.store import Store
+from minibuild.values import dataclass, field
 
 _HOSTNAME = "minibuild"
 

@@ -7,7 +7,6 @@ import io
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -16,6 +15,7 @@ from minibuild.build.absence import near
 from minibuild.build.ignore import NOTHING_IGNORED, IgnoreFile
 from minibuild.errors import ContextError, Finding
 from minibuild.layers.entry import NO_DEVICE, NO_XATTRS, Entry, Kind, Opener
+from minibuild.values import dataclass, field
 
 _MOST_LINKS = 40
 _HAS_XATTRS = hasattr(os, "listxattr")

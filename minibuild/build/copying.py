@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 
 from minibuild.build.archives import Archive
 from minibuild.build.selecting import Content, Selected
@@ -15,6 +14,7 @@ from minibuild.instructions.effects import CopyFiles, InlineFile
 from minibuild.instructions.modes import SymbolicMode
 from minibuild.layers.entry import Change, Entry, Kind
 from minibuild.layers.tree import Tree, real_path
+from minibuild.values import dataclass, field, replace
 
 Owner = tuple[int, int]
 

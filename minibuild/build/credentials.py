@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from minibuild.values import dataclass, field
 
 if TYPE_CHECKING:
     from minibuild.build.remote.git import Git

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from minibuild.build.context import DirectoryContext
@@ -33,6 +32,7 @@ from minibuild.plan.scope import global_scope
 from minibuild.plan.sections import Sections, cut
 from minibuild.plan.steps import fold
 from minibuild.source import Span
+from minibuild.values import dataclass, replace
 
 NAME = "SOURCE_DATE_EPOCH"
 _CONTEXT = "context"

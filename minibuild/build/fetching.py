@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from minibuild.registry.offline import is_offline
 from minibuild.runtimes.base import Cancellation
 from minibuild.store import Store
 from minibuild.store.images import replace_file
+from minibuild.values import dataclass, field, replace
 
 if TYPE_CHECKING:
     from minibuild.build.remote.http import Download, Web

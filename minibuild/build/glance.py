@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from minibuild.build.bases import Bases
 from minibuild.build.fetching import Fetcher
 from minibuild.build.matching import FileTree
@@ -11,6 +9,7 @@ from minibuild.errors import ImageError
 from minibuild.instructions.effects import SourceRepository, SourceUrl
 from minibuild.oci import Image, Platform
 from minibuild.source import Span
+from minibuild.values import dataclass, field
 
 
 class NotKnown(Exception):

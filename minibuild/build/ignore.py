@@ -9,12 +9,12 @@ and whatever they look like. Source: moby/patternmatcher, MatchesUsingParentResu
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 
 from minibuild.build.ignore_patterns import Automaton, Rule, parse_rules, rules_of
 from minibuild.source import Source
+from minibuild.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

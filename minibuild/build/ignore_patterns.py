@@ -5,13 +5,13 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
 from minibuild.dockerfile.text import SPACES
 from minibuild.errors import ContextError
 from minibuild.source import Source
+from minibuild.values import dataclass
 
 _STATES_KEPT = 16384
 _SPECIAL = re.compile(r"[*?\[\]\\]")

@@ -17,7 +17,6 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
@@ -28,6 +27,7 @@ from minibuild.instructions.effects import RunCommand
 from minibuild.runtimes.base import Cancellation
 from minibuild.sandbox import entering
 from minibuild.store import Store
+from minibuild.values import dataclass, field, replace
 
 if TYPE_CHECKING:
     from minibuild.build.bases import Bases

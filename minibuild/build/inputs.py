@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,6 +12,7 @@ from minibuild.build.dockerfiles import as_text, default_in, ignore_file, read_f
 from minibuild.build.places import STDIN, Access, Found, Places, is_url
 from minibuild.errors import UsageError
 from minibuild.source import Source
+from minibuild.values import dataclass, field, replace
 
 __all__ = ["STDIN", "Access", "Inputs", "open_context", "open_inputs"]
 

@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from minibuild.errors import Finding
 from minibuild.events import Event, Finished, Outcome, Output, Progress, Started, Stream, Transferred, Warned
+from minibuild.values import dataclass, field, replace
 
 _PAUSE_S = 0.1
 

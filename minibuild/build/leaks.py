@@ -7,7 +7,6 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import BinaryIO, TypeAlias, cast
 
 from minibuild.build.surroundings import Secret
@@ -15,6 +14,7 @@ from minibuild.errors import Finding
 from minibuild.layers.entry import Change, Opener
 from minibuild.plan import Plan
 from minibuild.source import Span
+from minibuild.values import dataclass, field
 
 # What is shorter stands in files by chance.
 _SHORTEST = 8

@@ -8,7 +8,6 @@ then by the files themselves, so that what came out the same keeps the later ste
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias, assert_never
 
 from minibuild.build.journal import Activity
@@ -27,6 +26,7 @@ from minibuild.instructions.effects import (
 from minibuild.oci import Digest
 from minibuild.plan import Stage, Step, step_key
 from minibuild.store import Record
+from minibuild.values import dataclass, replace
 
 Key: TypeAlias = tuple[Digest, Mapping[str, object]]
 """A key and its typed parts."""

@@ -8,7 +8,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -38,6 +37,7 @@ from minibuild.sandbox import mounts
 from minibuild.sandbox.inside import resolve
 from minibuild.sandbox.scratch import scratch_directory, sweep
 from minibuild.store import Store
+from minibuild.values import dataclass, field
 
 _SHORTEST = 3
 _SECRETS_SIZE = 64 << 20

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 
 from minibuild.build.absence import near
 from minibuild.build.bases import Bases
@@ -30,6 +29,7 @@ from minibuild.layers.tree import Tree
 from minibuild.oci import Image, Platform
 from minibuild.plan import Plan, Step, step_key
 from minibuild.source import Span
+from minibuild.values import dataclass, field, replace
 
 
 @dataclass

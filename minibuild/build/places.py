@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO
@@ -22,6 +21,7 @@ from minibuild.instructions.git_place import is_git, parse_place
 from minibuild.layers.entry import Kind
 from minibuild.layers.index import Index
 from minibuild.runtimes.base import Cancellation
+from minibuild.values import dataclass, field, replace
 
 if TYPE_CHECKING:
     from minibuild.build.remote.http import Web

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,6 +16,7 @@ from minibuild.errors import UnavailableError, blame
 from minibuild.instructions.effects import RunCommand
 from minibuild.oci import Platform
 from minibuild.plan import Plan
+from minibuild.values import dataclass
 
 BINFMT_MISC = Path("/proc/sys/fs/binfmt_misc")
 

@@ -6,7 +6,6 @@ What can't be known before something is made is not guessed: the files that a st
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from minibuild.build.ahead import StageAhead
@@ -37,6 +36,7 @@ from minibuild.plan.steps import stages_copied_from
 from minibuild.runtimes.base import Cancellation
 from minibuild.source import Span
 from minibuild.store import Store
+from minibuild.values import dataclass, field, replace
 
 Outcome: TypeAlias = Literal["cached", "runs", "perhaps", "fails"]
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from minibuild import snapshots
 from minibuild.sandbox.scratch import remove_tree
 from minibuild.store import Store
 from minibuild.store.collect import downloads, needed_chains, sweep
+from minibuild.values import dataclass
 
 KINDS = ("steps", "results", "mounts", "downloads")
 """What may be thrown away: cached steps, images without a name, cache mounts, files that ADD has fetched."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from minibuild.build.annotations import Annotation
@@ -17,6 +16,7 @@ from minibuild.oci import AnyImage, Platform, Reference
 from minibuild.oci.artifact import Artifact
 from minibuild.plan import Options
 from minibuild.plan.scope import PROXIES
+from minibuild.values import dataclass, field
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 

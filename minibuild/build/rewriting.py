@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -28,6 +27,7 @@ from minibuild.oci.config import encode_json
 from minibuild.oci.times import seconds_of
 from minibuild.plan import Plan, Step
 from minibuild.store import Record, Store
+from minibuild.values import dataclass, field
 
 if TYPE_CHECKING:
     from minibuild.build.engine import Engine

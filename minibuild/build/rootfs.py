@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from minibuild.build.committing import ChainedLayer
 from minibuild.oci import Digest, Image
 from minibuild.oci.digest import chain_id
 from minibuild.store import Store
+from minibuild.values import dataclass
 
 if TYPE_CHECKING:
     # A fully cached build mounts nothing, and must not pay for what could.

@@ -6,7 +6,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from minibuild.build.accounts import Account
@@ -18,6 +17,7 @@ from minibuild.instructions.effects import RunCommand
 from minibuild.runtimes.base import DEFAULT_CAPABILITIES, Cancellation, Mount, Process
 from minibuild.sandbox import capabilities
 from minibuild.source import Span
+from minibuild.values import dataclass
 
 _TAIL = 20
 _HOSTS = "127.0.0.1\tlocalhost {}\n::1\tlocalhost ip6-localhost ip6-loopback\n"

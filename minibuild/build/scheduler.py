@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from minibuild.runtimes.base import Cancellation
+from minibuild.values import dataclass, field
 
 T = TypeVar("T")
 

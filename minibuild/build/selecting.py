@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from minibuild.build.context import DirectoryContext
@@ -23,6 +22,7 @@ from minibuild.instructions.effects import (
     SourceUrl,
 )
 from minibuild.layers.entry import NO_DEVICE, Entry, Kind, Opener
+from minibuild.values import dataclass
 
 
 class Content(NamedTuple):

@@ -8,7 +8,6 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
@@ -36,6 +35,7 @@ from minibuild.oci import Digest, History, Image
 from minibuild.oci.digest import chain_id
 from minibuild.plan import Stage, Step
 from minibuild.store import Record
+from minibuild.values import dataclass, field, replace
 
 if TYPE_CHECKING:
     from minibuild.build.engine import Engine

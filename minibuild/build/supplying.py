@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from minibuild.build.journal import Activity, Journal
 from minibuild.errors import ImageError
@@ -13,6 +12,7 @@ from minibuild.runtimes.base import Cancellation
 from minibuild.store import Store
 from minibuild.store.promises import LostLayers, Promise
 from minibuild.transports.base import BlobSource
+from minibuild.values import dataclass, field
 
 REGISTRY = "docker://"
 """What the places of promises in registries begin with."""

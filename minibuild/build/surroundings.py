@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +15,7 @@ from minibuild.errors import UsageError
 from minibuild.instructions.effects import RunCommand
 from minibuild.plan import Plan, Step
 from minibuild.runtimes.base import SHM_SIZE, Limit, Mount
+from minibuild.values import dataclass, field, replace
 
 NETWORK_HOST, SECURITY_INSECURE = "network.host", "security.insecure"
 PERMISSIONS = (NETWORK_HOST, SECURITY_INSECURE)

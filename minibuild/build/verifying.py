@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -32,6 +31,7 @@ from minibuild.plan.scope import TARGET_STAGE
 from minibuild.runtimes.base import Cancellation
 from minibuild.sandbox.removing import remove_owned_tree
 from minibuild.store import Store
+from minibuild.values import dataclass, replace
 
 # Files are dated in whole seconds: what is made within one would look the same.
 _APART_S = 1.1

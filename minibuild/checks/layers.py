@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 
 from minibuild.checks.context import context_sources, relined
 from minibuild.checks.shell import Command, commands_of
 from minibuild.checks.subject import Subject, expanded, flag_of, words_of
 from minibuild.errors import Finding
 from minibuild.plan.steps import Step
+from minibuild.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from minibuild.checks.shell import Command
+from minibuild.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from minibuild.dockerfile.statements import Statement
 from minibuild.dockerfile.text import Text
 from minibuild.source import Span
+from minibuild.values import dataclass
 
 SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh"))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
@@ -16,6 +15,7 @@ from minibuild.instructions.base import StageState
 from minibuild.instructions.effects import FromImage, FromStage
 from minibuild.instructions.stage import From
 from minibuild.plan.steps import Plan, Stage, Step
+from minibuild.values import dataclass, field, replace
 
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from minibuild.dockerfile.statements import Dockerfile
 from minibuild.errors import DockerfileError, Finding, did_you_mean
 from minibuild.source import Span
+from minibuild.values import dataclass
 
 OVERRIDE = "BUILDKIT_DOCKERFILE_CHECK"
 """The build argument that stands for the directive of the file."""

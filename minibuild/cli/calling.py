@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +17,7 @@ from minibuild.errors import UsageError, did_you_mean
 from minibuild.oci import Image, Platform
 from minibuild.plan.outline import Input, Outline, Target
 from minibuild.source import Source, Span
+from minibuild.values import dataclass
 
 METHODS = ("build", "check", "targets", "outline")
 _TRUTHS: Mapping[str, bool] = MappingProxyType({"": True, "true": True, "1": True, "false": False, "0": False})

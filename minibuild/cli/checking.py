@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from minibuild.cli.session import Session
 from minibuild.errors import DockerfileError, MinibuildError, UsageError, did_you_mean
 from minibuild.oci import Image, Platform, Reference
 from minibuild.source import Span
+from minibuild.values import dataclass, field
 
 if TYPE_CHECKING:
     from minibuild.build.inputs import Access, Inputs

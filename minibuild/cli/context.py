@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from minibuild.cli.display.text import visible
@@ -14,6 +13,7 @@ from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
 from minibuild.cli.units import human_size
 from minibuild.errors import UsageError, did_you_mean
+from minibuild.values import dataclass
 
 if TYPE_CHECKING:
     from minibuild.build.context import DirectoryContext

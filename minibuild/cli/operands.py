@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +17,7 @@ from minibuild.events import Progress
 from minibuild.oci import AnyImage, Platform, Reference
 from minibuild.runtimes.base import Cancellation
 from minibuild.store import Store
+from minibuild.values import dataclass
 
 PLACES = "a name or an ID in the store, docker-image://NAME, docker-archive:FILE, oci-archive:FILE, oci-layout:DIR"
 """What an operand may be, for help texts."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from minibuild.errors import UsageError, did_you_mean
 from minibuild.oci import Platform, Reference
+from minibuild.values import dataclass
 
 if TYPE_CHECKING:
     from minibuild.layers.compressing import Compression

@@ -8,13 +8,13 @@ import base64
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from minibuild.cli.rendering import paint, render, render_finding, wants_colour
 from minibuild.cli.session import Session
 from minibuild.errors import Finding, MinibuildError
 from minibuild.source import Source, Span
+from minibuild.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

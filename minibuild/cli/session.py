@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from minibuild.errors import UsageError
+from minibuild.values import dataclass
 
 if TYPE_CHECKING:
     from minibuild.store import Store

@@ -7,13 +7,13 @@ Supported: fields, ``$variables``, ``if``/``else``/``with``/``range``/``end``, p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from minibuild.cli.template_functions import FUNCTIONS, NO_VALUE, Record, is_true, printed
 from minibuild.cli.template_syntax import Block, Literal, Name, Nodes, Operand, Path, Pipeline, parse_template
 from minibuild.errors import UsageError, blame, did_you_mean
 from minibuild.source import Span
+from minibuild.values import dataclass, field
 
 _LAZY = {"and": False, "or": True}
 _NONE: Any = object()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
 from minibuild.errors import UsageError
 from minibuild.source import Source, Span
+from minibuild.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

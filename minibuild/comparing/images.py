@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 from minibuild.comparing import documents, layers
 from minibuild.comparing.difference import Difference, LayerDifference
 from minibuild.comparing.layers import Contents
 from minibuild.oci import AnyImage, Image
+from minibuild.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from minibuild.dockerfile.text import SPACES, Text
+from minibuild.values import dataclass
 
 # BuildKit's lexer looks for markers with "\" as the escape, whatever the file's directive says.
 _TOKEN = re.compile(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from dataclasses import dataclass
 
 from minibuild.dockerfile.text import SPACES, Text
 from minibuild.errors import DockerfileError, Finding
 from minibuild.source import Source, Span
+from minibuild.values import dataclass
 
 LINE_LIMIT = 65535
 """The most bytes that BuildKit reads of a line, its end not counted."""

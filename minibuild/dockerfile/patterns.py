@@ -7,7 +7,8 @@ they fit, which leaves most room for the others, so that nothing is ever tried t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from minibuild.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from minibuild.dockerfile.text import Text
 from minibuild.errors import Finding
 from minibuild.source import Source, Span
+from minibuild.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 
 from minibuild.dockerfile.text import SPACES, Text
 from minibuild.errors import DockerfileError
+from minibuild.values import dataclass
 
 _PLAIN_WORD = re.compile(r"[^\t\v\f\r ]+")
 _BLANKS = re.compile(r"[\t\v\f\r ]+")

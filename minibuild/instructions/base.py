@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar, Protocol, Self, TypeVar
 
@@ -15,6 +14,7 @@ from minibuild.errors import DockerfileError, Finding, did_you_mean
 from minibuild.instructions.effects import Effect, Variables
 from minibuild.oci import ContainerConfig
 from minibuild.source import Span
+from minibuild.values import dataclass, field
 
 DEFAULT_SHELL = ("/bin/sh", "-c")
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

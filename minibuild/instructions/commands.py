@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from minibuild.dockerfile.exec_form import exec_form
@@ -14,6 +13,7 @@ from minibuild.instructions.base import StageState, WithoutEffect, body_of, exce
 from minibuild.instructions.flags import Flags, no_flags
 from minibuild.instructions.notation import format_duration, parse_duration, quoted, quoted_list
 from minibuild.oci.config import Healthcheck as HealthcheckConfig
+from minibuild.values import dataclass, replace
 
 _MINIMUM_DURATION = 10**6
 

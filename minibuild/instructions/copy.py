@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 from minibuild.dockerfile.statements import HereDocument, Statement
@@ -19,6 +18,7 @@ from minibuild.instructions.modes import SymbolicMode
 from minibuild.instructions.notation import is_id
 from minibuild.instructions.origin import check_origin, origin_of
 from minibuild.instructions.sources import Wishes, is_remote, words_of
+from minibuild.values import dataclass, field
 
 _COMMON: dict[str, FlagKind] = {"chown": "word", "chmod": "word", "link": "claim", "exclude": "list"}
 _COPY_FLAGS: dict[str, FlagKind] = {"from": "word", **_COMMON, "parents": "claim"}

@@ -6,11 +6,11 @@ the cache (places in the Dockerfile, proxies) is left out of the comparison.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from minibuild.instructions.modes import SymbolicMode
 from minibuild.source import Span
+from minibuild.values import dataclass, field
 
 Variables: TypeAlias = tuple[tuple[str, str], ...]
 

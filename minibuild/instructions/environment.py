@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import ClassVar, Self
 
@@ -14,6 +13,7 @@ from minibuild.instructions.effects import MakeDirectory, Variables
 from minibuild.instructions.flags import no_flags
 from minibuild.instructions.pairs import Pairs
 from minibuild.source import Span
+from minibuild.values import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)

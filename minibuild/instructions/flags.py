@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from minibuild.dockerfile.statements import Flag, Statement
@@ -11,6 +10,7 @@ from minibuild.dockerfile.text import Text
 from minibuild.errors import DockerfileError, did_you_mean
 from minibuild.instructions.base import start_of
 from minibuild.source import Span
+from minibuild.values import dataclass
 
 FlagKind: TypeAlias = Literal["word", "claim", "list"]
 """A word needs a value, a claim is true or false, a list may be given many times."""

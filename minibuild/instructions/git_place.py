@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, unquote
 
 from minibuild.errors import ContextError, did_you_mean
+from minibuild.values import dataclass, replace
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SECURE_SHELL = re.compile(r"(?!-)[A-Za-z0-9._-]+@(?!-)(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?!//)(?P<path>[^?#]*)")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import ClassVar, Self
 
@@ -16,6 +15,7 @@ from minibuild.instructions.base import StageState, WithoutEffect, body_of, plac
 from minibuild.instructions.flags import no_flags
 from minibuild.instructions.pairs import Pairs
 from minibuild.source import Span
+from minibuild.values import dataclass, field, replace
 
 _PROTOCOLS = ("tcp", "udp", "sctp")
 _PORTS_THERE_ARE = 65536 * len(_PROTOCOLS)

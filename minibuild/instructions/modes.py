@@ -7,9 +7,10 @@ unless they are named.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
+
+from minibuild.values import dataclass, field
 
 _ALL = 0o7777
 _SET_IDS = 0o6000

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 from minibuild.dockerfile.text import Text
 from minibuild.errors import DockerfileError, did_you_mean
@@ -23,6 +22,7 @@ from minibuild.instructions.effects import (
 from minibuild.instructions.notation import is_id, parse_size
 from minibuild.instructions.origin import check_origin, origin_of
 from minibuild.source import Span
+from minibuild.values import dataclass, field
 
 _OWNER = ("mode", "uid", "gid")
 # Source: Dockerfile reference, RUN --mount.

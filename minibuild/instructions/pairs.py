@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Self
 
 from minibuild.dockerfile.statements import Statement
@@ -12,6 +11,7 @@ from minibuild.errors import DockerfileError, Finding
 from minibuild.instructions.base import StageState, body_of
 from minibuild.instructions.effects import Variables
 from minibuild.source import Span
+from minibuild.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

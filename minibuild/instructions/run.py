@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from minibuild.dockerfile.statements import HereDocument, Statement
@@ -13,6 +12,7 @@ from minibuild.instructions.effects import InlineFile, RunCommand
 from minibuild.instructions.flags import FlagKind, Flags
 from minibuild.instructions.heredocs import file_name
 from minibuild.instructions.mounts import MountFlag
+from minibuild.values import dataclass
 
 _FLAGS: dict[str, FlagKind] = {"mount": "list", "network": "word", "security": "word", "device": "list"}
 _NETWORKS = ("default", "none", "host")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from minibuild.dockerfile.exec_form import invalid_form
@@ -16,6 +15,7 @@ from minibuild.instructions.base import StageState, place_of
 from minibuild.instructions.effects import CopySource, SourcePath, SourceRepository, SourceUrl
 from minibuild.instructions.git_place import parse_place
 from minibuild.instructions.globs import check_pattern
+from minibuild.values import dataclass
 
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 # Source: moby/buildkit, gitutil.ParseURL: "git@host:path" has no scheme, but a user.

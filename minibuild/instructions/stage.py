@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -15,6 +14,7 @@ from minibuild.errors import DockerfileError
 from minibuild.instructions.base import StageState, WithoutEffect, body_of
 from minibuild.instructions.flags import Flags, no_flags
 from minibuild.source import Span
+from minibuild.values import dataclass, replace
 
 if TYPE_CHECKING:
     from minibuild.instructions.base import Instruction

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from minibuild.errors import ImageError
+from minibuild.values import dataclass
 
 _MAGIC = 0x061561
 _MAGIC_AT = 12

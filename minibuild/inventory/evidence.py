@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
 from typing import BinaryIO, TypeAlias
 
 from minibuild.errors import ImageError
 from minibuild.inventory.package import Distribution, Package
 from minibuild.layers.entry import Entry
 from minibuild.layers.tree import Tree
+from minibuild.values import dataclass
 
 LARGEST_DOCUMENT = 4 << 20
 """Bytes of the description of one package."""

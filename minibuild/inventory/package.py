@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from urllib.parse import quote
+
+from minibuild.values import dataclass, field
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 # What these distributions are called in purls, where that isn't their ID.

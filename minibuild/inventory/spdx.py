@@ -9,7 +9,6 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -19,6 +18,7 @@ from minibuild.inventory.package import Inventory, Package
 from minibuild.oci.digest import Digest
 from minibuild.oci.image import Image
 from minibuild.oci.times import seconds_of
+from minibuild.values import dataclass
 from minibuild.version import __version__
 
 PREDICATE_TYPE = "https://spdx.dev/Document"

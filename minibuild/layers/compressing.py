@@ -13,11 +13,11 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import BinaryIO, Self
 
 from minibuild.errors import UsageError, did_you_mean
 from minibuild.oci import MediaType
+from minibuild.values import dataclass
 
 _BLOCK = 1 << 20
 _WINDOW = 32 << 10

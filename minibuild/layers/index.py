@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 from minibuild.errors import ImageError, IntegrityError
 from minibuild.layers.entry import NO_XATTRS, Entry, Kind
+from minibuild.values import dataclass, field
 
 TEXTS = ("etc/passwd", "etc/group")
 """The files whose content an index keeps, since nearly every build asks for them."""

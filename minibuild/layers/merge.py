@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from minibuild.layers.entry import Change, Entry, Kind
 from minibuild.layers.index import Index
 from minibuild.layers.tree import Tree, ancestors, hides
+from minibuild.values import dataclass
 
 
 def merge(upper: Tree, indices: Sequence[Index], below: Tree) -> Iterator[Change]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from minibuild.errors import ContextError, ImageError
@@ -14,6 +13,7 @@ from minibuild.layers.entry import Change, Entry, Kind, Opener
 from minibuild.layers.index import LARGEST_TEXT, TEXTS, Index, IndexBuilder
 from minibuild.layers.tape import Tape
 from minibuild.oci.digest import Digest
+from minibuild.values import dataclass
 
 _CHUNK = 1 << 20
 _NO_NAMES = ("", ".", "..")

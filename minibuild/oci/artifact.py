@@ -7,12 +7,12 @@ age take.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from minibuild.errors import ImageError
 from minibuild.oci.config import encode_json
 from minibuild.oci.digest import Digest
 from minibuild.oci.image import Descriptor, Manifest, MediaType, parse_manifest
+from minibuild.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from minibuild.errors import ImageError
 from minibuild.oci.digest import Digest
 from minibuild.oci.platform import Platform
+from minibuild.values import dataclass, field
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _NO_CHARACTERS = re.compile("[\ud800-\udfff]")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +15,7 @@ from minibuild.errors import ImageError
 from minibuild.oci.config import ContainerConfig, History, ImageConfig, encode_json
 from minibuild.oci.digest import Digest, chain_id
 from minibuild.oci.platform import Platform
+from minibuild.values import dataclass, field, replace
 
 
 class MediaType(StrEnum):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -18,6 +17,7 @@ from minibuild.oci.config import encode_json
 from minibuild.oci.digest import Digest
 from minibuild.oci.image import Descriptor, Image, MediaType, parse_manifest
 from minibuild.oci.platform import Platform
+from minibuild.values import dataclass, field, replace
 
 INDEX_TYPES = frozenset({MediaType.INDEX, MediaType.DOCKER_INDEX})
 MANIFEST_TYPES = frozenset({MediaType.MANIFEST, MediaType.DOCKER_MANIFEST})

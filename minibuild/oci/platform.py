@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from minibuild.errors import UsageError, did_you_mean
+from minibuild.values import dataclass
 
 _PART = re.compile(r"[a-z0-9_.-]+")
 # containerd's normalisation of what people and uname call architectures: (architecture, variant).

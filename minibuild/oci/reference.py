@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 
 from minibuild.errors import UsageError
 from minibuild.oci.digest import Digest
+from minibuild.values import dataclass, replace
 
 # Source: distribution/reference, regexp.go.
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from minibuild.instructions.effects import CopyFiles, FromStage, origins_of
 from minibuild.plan.steps import Plan
+from minibuild.values import dataclass
 
 Kind: TypeAlias = Literal["from", "copy", "mount"]
 

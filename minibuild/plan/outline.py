@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 from minibuild.dockerfile.statements import Dockerfile, Statement
 from minibuild.dockerfile.text import Text
@@ -17,6 +16,7 @@ from minibuild.plan.scope import global_scope
 from minibuild.plan.sections import Sections, cut
 from minibuild.plan.steps import Options, Placed, Plan, Stage, fold
 from minibuild.source import Span
+from minibuild.values import dataclass, replace
 
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 

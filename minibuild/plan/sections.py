@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import takewhile
 
 from minibuild import instructions
@@ -13,6 +12,7 @@ from minibuild.instructions.copy import Copy
 from minibuild.instructions.run import Run
 from minibuild.instructions.stage import Arg, From
 from minibuild.plan.steps import Placed
+from minibuild.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

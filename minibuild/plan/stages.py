@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -20,6 +19,7 @@ from minibuild.plan.scope import PROXIES, TARGET_STAGE, global_scope, is_predefi
 from minibuild.plan.sections import Section, Sections, cut
 from minibuild.plan.steps import Options, Placed, Plan, Stage, Step, fold, stages_copied_from
 from minibuild.source import Span
+from minibuild.values import dataclass, field, replace
 
 Lookup: TypeAlias = Callable[[str, Platform, Span], Image]
 """Finds the base image that FROM names, its variables replaced."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from minibuild.dockerfile.statements import Statement
@@ -16,6 +15,7 @@ from minibuild.instructions.pairs import Pairs
 from minibuild.instructions.stage import Arg
 from minibuild.oci import Image, Platform
 from minibuild.source import Span
+from minibuild.values import dataclass, field, replace
 
 _VARIABLE = re.compile(r"\$\{?(\w+)")
 

@@ -9,7 +9,6 @@ import json
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from math import inf
 from time import monotonic
 from urllib.parse import urlencode, urlsplit
@@ -20,6 +19,7 @@ from minibuild.registry.credentials import Credential, Keychain
 from minibuild.registry.endpoints import objection, origin
 from minibuild.registry.failures import Refusal
 from minibuild.registry.session import Request, Session, place
+from minibuild.values import dataclass
 
 _LARGEST_ANSWER = 1 << 20
 # Source: the specification's default, for clients of old token servers that don't say expires_in.

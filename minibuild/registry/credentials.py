@@ -11,10 +11,11 @@ import json
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
+
+from minibuild.values import dataclass, field
 
 _DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
 # What docker itself calls its registry in its file, and asks its helpers for.

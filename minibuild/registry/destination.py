@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import BinaryIO
 from urllib.parse import urlencode, urljoin
 
@@ -20,6 +19,7 @@ from minibuild.registry.connections import Answer
 from minibuild.registry.endpoints import Endpoint, objection
 from minibuild.registry.failures import Cut, Refusal
 from minibuild.registry.session import PASSING, Request, Session, place
+from minibuild.values import dataclass, replace
 
 _SHORT = 64 * 1024
 _BLOB = {"Content-Type": "application/octet-stream"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from time import time
 from typing import BinaryIO
 from urllib.parse import urljoin
@@ -12,6 +11,7 @@ from minibuild.errors import RegistryError
 from minibuild.registry.connections import SILENCE_S, Answer, Connections
 from minibuild.registry.endpoints import objection, origin
 from minibuild.registry.failures import Cut
+from minibuild.values import dataclass, field, replace
 
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from minibuild.errors import RegistryError, UsageError
 from minibuild.oci import Reference
 from minibuild.registry.endpoints import Endpoint, Mirrors, endpoints
 from minibuild.registry.trust import kept_for
+from minibuild.values import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)

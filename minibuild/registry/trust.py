@@ -7,12 +7,12 @@ Source: docker's "Verify repository client with certificates"; containers-certs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minibuild.errors import RegistryError
 from minibuild.registry.failures import Unreachable
+from minibuild.values import dataclass
 
 if TYPE_CHECKING:
     from ssl import SSLContext

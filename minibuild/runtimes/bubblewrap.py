@@ -9,7 +9,6 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -24,6 +23,7 @@ from minibuild.runtimes.tree import MASKED_PATHS, READ_ONLY_PATHS, ready_tree
 from minibuild.sandbox import mounts, syscalls
 from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV
 from minibuild.sandbox.userns import in_first_user_namespace
+from minibuild.values import dataclass
 
 # Where the tree and what is bound into it are staged, in a mount namespace of their own: bubblewrap opens what it binds
 # as the user that it will run as, who may not pass through the directories of our store.

@@ -10,7 +10,6 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,6 +21,7 @@ from minibuild.runtimes.program import Refusal, find_program
 from minibuild.runtimes.streams import follow
 from minibuild.sandbox.mounts import may_mount
 from minibuild.sandbox.scratch import scratch_directory
+from minibuild.values import dataclass, field
 
 if TYPE_CHECKING:
     from subprocess import Popen

@@ -9,7 +9,6 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
@@ -20,6 +19,7 @@ from minibuild.runtimes.tree import DEVICE_LINKS, DEVICES, ready_tree
 from minibuild.sandbox.copying import copy_file, copy_metadata, copy_tree
 from minibuild.sandbox.inside import times_kept
 from minibuild.sandbox.scratch import remove_tree
+from minibuild.values import dataclass
 
 
 @contextmanager

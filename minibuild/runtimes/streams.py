@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from minibuild.events import Stream
 from minibuild.runtimes.base import Cancellation, OutputLine
+from minibuild.values import dataclass, field
 
 if TYPE_CHECKING:
     from subprocess import Popen

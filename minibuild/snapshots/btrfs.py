@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -18,6 +17,7 @@ from minibuild.sandbox.copying import stamp
 from minibuild.sandbox.scratch import remove_tree
 from minibuild.snapshots.difference import Item
 from minibuild.snapshots.whole import Comparison, Directory, Listing, WholeTrees
+from minibuild.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -12,6 +11,7 @@ from typing import ClassVar
 from minibuild.sandbox.copying import Stamp, copy_file, copy_tree, share, stamp
 from minibuild.snapshots.difference import Item
 from minibuild.snapshots.whole import Comparison, Directory, WholeTrees
+from minibuild.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

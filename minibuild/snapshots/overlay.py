@@ -9,7 +9,6 @@ import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, Self
 
@@ -20,6 +19,7 @@ from minibuild.sandbox.mounts import Overlay, deepest_overlay, mounted, private_
 from minibuild.sandbox.userns import in_first_user_namespace
 from minibuild.snapshots import upper
 from minibuild.snapshots.shelf import Shelf
+from minibuild.values import dataclass
 
 if TYPE_CHECKING:
     from minibuild.layers.index import Index

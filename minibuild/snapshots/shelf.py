@@ -10,10 +10,10 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
 from minibuild.sandbox.scratch import remove_tree, scratch_directory, sweep
+from minibuild.values import dataclass
 
 _CHAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:-]*")
 

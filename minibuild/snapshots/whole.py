@@ -6,7 +6,6 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, NamedTuple, Self, TypeAlias
 
@@ -17,6 +16,7 @@ from minibuild.sandbox.scratch import remove_tree
 from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY
 from minibuild.snapshots.difference import Found, Item, attributes, changes_of, differs, root_differs, selected, walk
 from minibuild.snapshots.shelf import Shelf
+from minibuild.values import dataclass
 
 if TYPE_CHECKING:
     from minibuild.layers.index import Index

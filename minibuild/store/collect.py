@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from minibuild.errors import IntegrityError, MinibuildError
 from minibuild.oci import Digest, MediaType
 from minibuild.oci.digest import chain_id
 from minibuild.store.store import Store
+from minibuild.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

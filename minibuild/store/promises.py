@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from minibuild.errors import ImageError
 from minibuild.oci import Descriptor, Digest
 from minibuild.store.blobs import Blobs
+from minibuild.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from time import time
 from types import MappingProxyType
@@ -18,6 +17,7 @@ from minibuild.errors import UnavailableError
 from minibuild.oci import Descriptor, Digest, Layer
 from minibuild.oci.digest import chain_id
 from minibuild.store.locks import locked
+from minibuild.values import dataclass, field
 
 if TYPE_CHECKING:
     import sqlite3

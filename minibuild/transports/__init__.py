@@ -11,12 +11,12 @@ May import ``source`` to ``store``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from minibuild.errors import UsageError, did_you_mean
 from minibuild.transports.base import Exporter, ImageSource
+from minibuild.values import dataclass
 
 STDOUT = "-"
 

@@ -7,7 +7,6 @@ its own settings to say, such as CONTAINERS_STORAGE_CONF, CONTAINER_HOST and CON
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from minibuild.errors import ImageError, UnavailableError, UsageError
@@ -15,6 +14,7 @@ from minibuild.events import Progress
 from minibuild.oci import AnyImage, Image, Reference
 from minibuild.transports.archive import archive
 from minibuild.transports.base import LayerContents
+from minibuild.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO
 
@@ -18,6 +17,7 @@ from minibuild.oci.attestation import FILE_NAMES, predicate_of, statement, state
 from minibuild.oci.times import seconds_of
 from minibuild.store.verifying import verified
 from minibuild.transports.base import LayerContents
+from minibuild.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

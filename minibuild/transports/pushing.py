@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from minibuild.errors import ImageError, UsageError
 from minibuild.events import Progress
@@ -12,6 +11,7 @@ from minibuild.registry.destination import Destination
 from minibuild.transports.base import LayerContents, Package
 from minibuild.transports.registry import Registry
 from minibuild.transports.transfers import Abandoned, Transfer, move
+from minibuild.values import dataclass
 
 # Each repository that hasn't got a blob costs two questions.
 _MOST_HOMES = 3

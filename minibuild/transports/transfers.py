@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 
 from minibuild.events import Transferred
 from minibuild.oci import Descriptor
+from minibuild.values import dataclass
 
 _THREADS = 4
 _REPORT_S = 0.1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from minibuild.build.attesting.made import Made
@@ -16,6 +15,7 @@ from minibuild.oci import Image, Reference
 from minibuild.oci.attestation import SLSA_PROVENANCE, SPDX, attestation, statement, subjects_of
 from minibuild.oci.times import rfc3339
 from minibuild.store import Store
+from minibuild.values import dataclass, field, replace
 
 Json: TypeAlias = dict[str, Any]
 

@@ -19,13 +19,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 from minibuild.errors import ContextError, ImageError
 from minibuild.instructions.git_place import GitPlace
+from minibuild.values import dataclass, field, replace
 
 Kind: TypeAlias = Literal["images", "downloads", "repositories"]
 KINDS: tuple[Kind, ...] = ("images", "downloads", "repositories")

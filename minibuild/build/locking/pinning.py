@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from minibuild.build.locking.words import ImageWord, image_words
 from minibuild.dockerfile.statements import Dockerfile
@@ -12,6 +11,7 @@ from minibuild.errors import DockerfileError, MinibuildError, blame
 from minibuild.oci import Reference
 from minibuild.plan.reading import read
 from minibuild.source import Source
+from minibuild.values import dataclass
 
 Resolve = Callable[[Reference], str]
 """The digest of what a registry has by a name: an index's, where it is one."""

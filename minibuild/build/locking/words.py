@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from minibuild.dockerfile.statements import Dockerfile
 from minibuild.dockerfile.text import Text
@@ -11,6 +10,7 @@ from minibuild.instructions.copy import Copy
 from minibuild.instructions.run import Run
 from minibuild.instructions.stage import Arg
 from minibuild.plan.sections import Section, Sections, cut
+from minibuild.values import dataclass
 
 _SCRATCH = "scratch"
 

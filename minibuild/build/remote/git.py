@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from minibuild.registry.failures import printable
 from minibuild.registry.offline import is_offline
 from minibuild.runtimes.base import Cancellation
 from minibuild.store.blobs import disk_explained
+from minibuild.values import dataclass
 
 if TYPE_CHECKING:
     from subprocess import Popen

@@ -7,7 +7,6 @@ import os
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -21,6 +20,7 @@ from minibuild.registry.failures import Cut, Refusal, printable
 from minibuild.registry.session import USUAL_PATIENCE, Patience, Session
 from minibuild.runtimes.base import Cancellation
 from minibuild.store.blobs import disk_explained
+from minibuild.values import dataclass
 
 LARGEST_DOWNLOAD = 64 << 30
 _PIECE = 256 * 1024

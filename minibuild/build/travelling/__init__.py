@@ -18,9 +18,9 @@ cache is: a new one, such as a bucket of objects, is one file and one line in th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from minibuild.build.travelling.place import Access, Place
+from minibuild.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 from minibuild.build.travelling.document import Cache, TravellingMount
 from minibuild.instructions.effects import FromStage
 from minibuild.oci import Digest
 from minibuild.plan import Plan
 from minibuild.store import Record, Records
+from minibuild.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

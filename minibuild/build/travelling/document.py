@@ -26,13 +26,13 @@ import hmac
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from minibuild.errors import ImageError, MinibuildError
 from minibuild.oci import Descriptor, Digest, Layer, MediaType
 from minibuild.oci.config import encode_json
 from minibuild.store import Record
+from minibuild.values import dataclass
 
 MEDIA_TYPE = "application/vnd.minibuild.cache.v1+json"
 SCHEMA = 1

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from time import time
 from typing import Self
@@ -23,6 +22,7 @@ from minibuild.store.layout import INDEX_FILE, LAYOUT_FILE, REF_NAME, read_index
 from minibuild.store.locks import locked
 from minibuild.transports.base import LayerContents
 from minibuild.transports.oci_layout import OciLayout
+from minibuild.values import dataclass
 
 _TAG = "latest"
 _YOUNG_S = 3600

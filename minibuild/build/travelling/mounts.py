@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from minibuild.build.caches import cache_directory
@@ -24,6 +23,7 @@ from minibuild.runtimes.base import Cancellation
 from minibuild.sandbox.scratch import remove_tree
 from minibuild.snapshots.difference import Found, Item, attributes, changes_of, walk
 from minibuild.store import Store
+from minibuild.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
 
 from minibuild.errors import ImageError
@@ -13,6 +12,7 @@ from minibuild.oci.artifact import Artifact
 from minibuild.oci.image import parse_manifest
 from minibuild.runtimes.base import Cancellation
 from minibuild.transports.base import LayerContents
+from minibuild.values import dataclass, field
 
 if TYPE_CHECKING:
     from minibuild.build.request import BuildRequest

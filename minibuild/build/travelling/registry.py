@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Self
 
 from minibuild.build.supplying import REGISTRY
@@ -13,6 +12,7 @@ from minibuild.events import Progress
 from minibuild.oci import Reference
 from minibuild.oci.artifact import Artifact
 from minibuild.transports.base import LayerContents
+from minibuild.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

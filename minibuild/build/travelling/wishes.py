@@ -6,12 +6,12 @@ Source: docker buildx build, --cache-from and --cache-to. ``mounts`` and ``tag``
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from minibuild.build.travelling import TABLE
 from minibuild.errors import UsageError, did_you_mean
+from minibuild.values import dataclass, field
 
 if TYPE_CHECKING:
     from minibuild.layers.compressing import Compression

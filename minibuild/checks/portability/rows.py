@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from minibuild.values import dataclass
 
 Verdict: TypeAlias = Literal["dropped", "refused", "different"]
 """``dropped``: built as if it weren't there; ``refused``: not built; ``different``: built to something else."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TextIO, assert_never
 
 from minibuild.cli.display.page import Page
@@ -13,6 +12,7 @@ from minibuild.cli.display.text import visible
 from minibuild.cli.rendering import paint, render_finding, wants_colour
 from minibuild.cli.units import human_size
 from minibuild.events import Event, Finished, Output, Started, Transferred, Warned
+from minibuild.values import dataclass, field
 
 _BETWEEN_AMOUNTS_S = 5.0
 

@@ -10,7 +10,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TextIO, assert_never
 
 from minibuild.cli.display.bars import bars
@@ -19,6 +18,7 @@ from minibuild.cli.display.page import Page
 from minibuild.cli.display.text import columns, fit, visible
 from minibuild.cli.rendering import paint, render_finding, wants_colour
 from minibuild.events import Event, Finished, Output, Started, Transferred, Warned
+from minibuild.values import dataclass, field
 
 _INTERVAL_S = 0.1
 _TAIL = 6

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from minibuild.build.predicting import Forecast, Outcome, Prediction
 from minibuild.cli.display.text import visible
@@ -12,6 +11,7 @@ from minibuild.instructions.effects import FromImage, FromStage
 from minibuild.plan import Plan, Stage, Step
 from minibuild.plan.graph import Arrow, arrows, columns
 from minibuild.plan.text import change_lines, effect_lines, heading
+from minibuild.values import dataclass
 
 SHORT_KEY = 12
 """Digits of a key that people are shown."""

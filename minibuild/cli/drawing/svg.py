@@ -5,13 +5,13 @@ where its reader's page is light, dark where that is dark.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from html import escape
 
 from minibuild.build.predicting import Forecast
 from minibuild.cli.drawing.picture import Box, Line, Picture, clipped
 from minibuild.plan import Plan
 from minibuild.plan.graph import Arrow
+from minibuild.values import dataclass
 
 _WIDEST = 52
 _LETTER, _ROW, _HEAD, _PAD = 7.25, 20, 34, 14

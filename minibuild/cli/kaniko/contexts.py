@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from os.path import join
 
 from minibuild.errors import UsageError, did_you_mean
+from minibuild.values import dataclass
 
 # Places that other programs fetch from: the command that writes it to standard output.
 _FETCHED: Mapping[str, str] = {"s3": "aws s3 cp {word} -", "gs": "gsutil cp {word} -"}

@@ -7,12 +7,12 @@ import csv
 import io
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from minibuild.cli.kaniko.contexts import Context, dockerfile_of, parse_context
 from minibuild.cli.parser import truth
 from minibuild.errors import UsageError, did_you_mean
 from minibuild.oci import Reference
+from minibuild.values import dataclass
 
 _QUIET = ("warn", "warning", "error", "fatal", "panic")
 _LEVELS = ("trace", "debug", "info", *_QUIET)

@@ -6,7 +6,6 @@ import argparse
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from minibuild.cli.finding import find_any, reference_of
@@ -17,6 +16,7 @@ from minibuild.errors import ImageError, UsageError
 from minibuild.oci import AnyImage, ImageIndex, Reference
 from minibuild.runtimes.base import Cancellation
 from minibuild.store import Store
+from minibuild.values import dataclass
 
 if TYPE_CHECKING:
     from minibuild.transports.registry import Registry
