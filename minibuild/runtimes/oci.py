@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +11,7 @@ from minibuild.errors import UnavailableError
 from minibuild.runtimes import limits, probing
 from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process, Tmpfs
 from minibuild.runtimes.bundle import bundle
+from minibuild.runtimes.cgroups import remove_cgroups
 from minibuild.runtimes.cradle import Cradle
 from minibuild.runtimes.host import clean_environment, scratch, streams_for, which
 from minibuild.runtimes.program import Refusal, find_program
@@ -22,9 +21,10 @@ from minibuild.sandbox import mounts, syscalls
 from minibuild.sandbox.scratch import scratch_directory
 from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY
 from minibuild.sandbox.userns import in_first_user_namespace
+from minibuild.values import dataclass
 
 _HYBRID = "/sys/fs/cgroup/unified"
-_CGROUPS = Path("/sys/fs/cgroup")
+_CGROUPS = "/sys/fs/cgroup"
 
 
 class OciRuntime:
@@ -156,12 +156,7 @@ class Runc(OciRuntime):
 
     def clean_up(self, identity: str) -> None:
         """runc has made a cgroup of that name in every hierarchy, and removes them only if nobody kills it."""
-        for hierarchy in (_CGROUPS, *_CGROUPS.iterdir()):
-            for left in (hierarchy / identity, *hierarchy.glob("minibuild-*")):
-                pid = left.name.split("-")[1]
-                if left.name == identity or not os.path.exists(f"/proc/{pid}"):
-                    with suppress(OSError):
-                        os.rmdir(left)
+        remove_cgroups(identity)
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from minibuild.errors import ImageError
 from minibuild.runtimes.base import Mount, Process, Tmpfs
+from minibuild.sandbox import mounts
 from minibuild.sandbox.inside import mount_points, resolve
+from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY
+from minibuild.values import dataclass, field, replace
 
 # What every container has of its own.
 _OWN = ("/dev", "/proc", "/sys")
@@ -79,7 +82,7 @@ class _Ready:
         if around and isinstance(around[-1], Mount):
             within = target[len(around[-1].target) :]
             target = around[-1].target + self._made(around[-1].source, within, is_directory)
-        elif not around and not _is_own(target):
+        elif not around and not is_own(target):
             target = self._made(self.root, target, is_directory)
         self.mounts.append(replace(mount, target=target))
 
@@ -88,11 +91,25 @@ class _Ready:
         return place.path
 
     def _target(self, mount: Mount | Tmpfs) -> str:
-        return mount.target if _is_own(mount.target) else resolve(self.root, mount.target).path
+        return mount.target if is_own(mount.target) else resolve(self.root, mount.target).path
 
 
-def _is_own(target: str) -> bool:
+def is_own(target: str) -> bool:
+    """A path is below what every container has of its own."""
     return target.startswith(tuple(f"{own}/" for own in _OWN))
+
+
+def bind_into(root: Path, bind: Mount | Tmpfs) -> None:
+    """Mounts something at its place in a tree; what is missing can only be so in /dev, or in what was mounted there."""
+    target = Path(f"{root}{bind.target}")
+    is_directory = isinstance(bind, Tmpfs) or bind.source.is_dir()
+    if not os.path.lexists(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.mkdir() if is_directory else target.touch()
+    if isinstance(bind, Tmpfs):
+        mounts.tmpfs(target, bind.size)
+    else:
+        mounts.bind(bind.source, target, MOUNT_ATTR_NODEV | (MOUNT_ATTR_RDONLY if bind.read_only else 0))
 
 
 def _check(process: Process, root: Path) -> None:

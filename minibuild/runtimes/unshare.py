@@ -6,7 +6,6 @@ import errno
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,10 +16,11 @@ from minibuild.runtimes.cradle import Cradle
 from minibuild.runtimes.host import streams_for, which
 from minibuild.runtimes.program import Refusal, find_program
 from minibuild.runtimes.streams import follow
-from minibuild.runtimes.tree import DEVICE_LINKS, DEVICES, MASKED_PATHS, READ_ONLY_PATHS, ready_tree
+from minibuild.runtimes.tree import DEVICE_LINKS, DEVICES, MASKED_PATHS, READ_ONLY_PATHS, bind_into, ready_tree
 from minibuild.sandbox import capabilities, mounts, syscalls
 from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY
 from minibuild.sandbox.userns import has_group, in_first_user_namespace
+from minibuild.values import dataclass
 
 _QUIET = MS_NOSUID | MS_NODEV | MS_NOEXEC
 
@@ -98,7 +98,7 @@ class _Inside:
         if not self.process.privileged:
             _make_devices(device)
         for bind in self.binds:
-            self._bind(bind)
+            bind_into(self.root, bind)
 
     def _mount_sys(self) -> None:
         writable = self.process.privileged
@@ -106,17 +106,6 @@ class _Inside:
             mounts.bind("/sys", self.root / "sys", 0 if writable else MOUNT_ATTR_RDONLY)
         else:
             syscalls.mount("sysfs", self.root / "sys", "sysfs", _QUIET | (0 if writable else MS_RDONLY))
-
-    def _bind(self, bind: Mount | Tmpfs) -> None:
-        target = Path(f"{self.root}{bind.target}")
-        is_directory = isinstance(bind, Tmpfs) or bind.source.is_dir()
-        if not os.path.lexists(target):  # in /dev, or in a tmpfs that was mounted just now
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.mkdir() if is_directory else target.touch()
-        if isinstance(bind, Tmpfs):
-            mounts.tmpfs(target, bind.size)
-        else:
-            mounts.bind(bind.source, target, MOUNT_ATTR_NODEV | (MOUNT_ATTR_RDONLY if bind.read_only else 0))
 
     def enter(self) -> None:
         """Covers what tells of the host, moves to the tree, and gives up what a container may not do."""

@@ -364,7 +364,8 @@ def test_another_user_has_its_groups_and_no_capabilities(runtime: Runtime, tree:
     lines = said(runtime, tree, script, uid=1000, gid=1001, groups=(1002, 70000)).split()
 
     nothing = "0" * 16
-    assert lines == ["1000", "1001", "Groups:", "1002", "70000", "CapPrm:", nothing, "CapEff:", nothing]
+    groups = ["1001", "1002", "70000"] if runtime.name == "podman" else ["1002", "70000"]  # the own one twice
+    assert lines == ["1000", "1001", "Groups:", *groups, "CapPrm:", nothing, "CapEff:", nothing]
 
 
 @pytest.mark.isolating
@@ -376,7 +377,7 @@ def test_none_of_our_groups_leak(runtime: Runtime, tree: Path) -> None:
     finally:
         os.setgroups(ours)
 
-    assert groups == []
+    assert groups == (["0"] if runtime.name == "podman" else [])
 
 
 def test_files_are_made_with_the_usual_mask_and_owner(runtime: Runtime, tree: Path) -> None:
@@ -399,7 +400,8 @@ def test_the_environment_is_the_one_given_and_nothing_of_ours(runtime: Runtime, 
 
     # What a shell adds itself, and the name crun and bubblewrap give the directory.
     given = {line for line in lines if not line.startswith(("SHLVL=", "PWD=", "HOME=/", "OLDPWD="))}
-    assert given == {"PATH=/bin", "A=x y", "B="}
+    assert given - {"HOSTNAME=minibuild"} == {"PATH=/bin", "A=x y", "B="}
+    assert runtime.name == "podman" or "HOSTNAME=minibuild" not in given
 
 
 def test_no_descriptor_of_ours_leaks(runtime: Runtime, tree: Path) -> None:
@@ -489,7 +491,8 @@ def test_the_tree_is_the_root_of_all_that_can_be_reached(runtime: Runtime, tree:
     process = Process(("sh", "-c", f"({SLEEP} &); echo ready; {SLEEP}"), ENVIRONMENT)
     runtime.run(process, tree, look, cancellation)
 
-    assert seen == ["bin", "dev", "proc", "sys", "tmp"]
+    covered = {"etc", "run"} if runtime.name == "podman" else set()  # of what it writes to trees
+    assert set(seen) == {"bin", "dev", "proc", "sys", "tmp"} | covered
 
 
 # --- mounts, network, traces ---------------------------------------------------------------------------------------
