@@ -6,19 +6,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from minibuild.build import running
-from minibuild.build.accounts import accounts_in
 from minibuild.build.annotations import MANIFEST, said_of
 from minibuild.build.attesting.attaching import Attaching
 from minibuild.build.committing import ChainedLayer, Committer
 from minibuild.build.inner import NeedsNamespace, Work, perform_as_root
 from minibuild.build.inputs import Access, open_inputs
 from minibuild.build.journal import Activity, Journal
-from minibuild.build.leaks import Leaks, report_in_history
+from minibuild.build.leaks import report_in_history
 from minibuild.build.lookup import Lookup
 from minibuild.build.mounting import Mounting
 from minibuild.build.origins import Origins
@@ -26,7 +24,7 @@ from minibuild.build.planning import arrived_caches, planned
 from minibuild.build.platforms import check_platforms
 from minibuild.build.request import BuildRequest, BuildResult, Target
 from minibuild.build.rewriting import Rewriting, base_of
-from minibuild.build.rootfs import RootFilesystems, chained
+from minibuild.build.rootfs import chained
 from minibuild.build.scheduler import Scheduler
 from minibuild.build.several import each_of, joined, platform_title, told_platform
 from minibuild.build.stage import StageBuild, StageResult
@@ -46,10 +44,14 @@ from minibuild.oci import Image, ImageConfig, Platform
 from minibuild.oci.times import rfc3339
 from minibuild.plan import Stage, Step
 from minibuild.plan.steps import stages_copied_from
-from minibuild.runtimes.base import Cancellation, Runtime
-from minibuild.sandbox.entering import is_plain_user, obstacle
+from minibuild.runtimes.base import Cancellation
 from minibuild.store import Store
 from minibuild.store.promises import LostLayers
+from minibuild.values import dataclass, field, replace
+
+if TYPE_CHECKING:
+    # A cached build runs nothing, and must not pay for what could.
+    from minibuild.build.grounds import Ground
 
 
 def build(request: BuildRequest, store: Store, progress: Progress, cancellation: Cancellation) -> BuildResult:
@@ -103,8 +105,8 @@ def perform(work: Work, store: Store, journal: Journal, cancellation: Cancellati
             message = f"what is cached can't be had, and is made again: {lost.message}"
             journal.warn(Finding("CacheUnavailable", message))
         finally:
-            engine.mounting.close()
             committer.close()
+            engine.close()
             store.records.mark_used()
 
 
@@ -310,25 +312,16 @@ class Engine:
         self.store.fetch(layer.descriptor for layer in image.layers if not self.store.has_index(layer))
         return Tree([(layer, self.store.index(layer)) for layer in image.layers], self.store.open_tar)
 
-    def _machine(self) -> tuple[RootFilesystems, Runtime]:
-        """What RUN needs of this machine, looked for when the first one comes; any stage's thread may be that one."""
+    def _ground(self) -> Ground:
+        """Where RUN is carried out, looked for when the first one comes; any stage's thread may be that one."""
         with self._lock:
-            return self._found_machine
+            return self._found_ground
 
     @cached_property
-    def _found_machine(self) -> tuple[RootFilesystems, Runtime]:
-        from minibuild import runtimes, snapshots
+    def _found_ground(self) -> Ground:
+        from minibuild.build import grounds
 
-        if is_plain_user():
-            raise obstacle() or NeedsNamespace
-        roots = RootFilesystems(self.store, snapshots.choose(self.store.root, self.request.snapshotter or None))
-        limited = self.request.surroundings.memory or self.request.surroundings.processors
-        cache = self.store.root / "runtimes.json"
-        runtime = runtimes.choose(self.request.runtime or None, cache, needs_cgroups=bool(limited))
-        if not runtime.isolates:
-            message = "nothing can be mounted here: a RUN has no /proc, and sees this machine's processes and network"
-            self.journal.warn(Finding("NotIsolated", message, hint="minibuild info says what is in the way"))
-        return roots, runtime
+        return grounds.found(self)
 
     def _layers(self, origin: Origin) -> Sequence[ChainedLayer]:
         match origin:
@@ -343,18 +336,10 @@ class Engine:
         self, step: Step, effect: RunCommand, layers: Sequence[ChainedLayer], chain: str, activity: Activity
     ) -> Callable[[], Iterable[Change]]:
         """Runs a command on top of layers and seals the tree under a chain; answers what lists its changes."""
-        roots, runtime = self._machine()
-        with self.mounting.mounted(effect, roots) as mounted, roots.workspace(layers) as workspace:
-            account = accounts_in(workspace.root).account(effect.user)
-            running.make_directory(effect, account, workspace.root)
-            surroundings = self.request.surroundings
-            with running.process(effect, account, self.store.scratch, surroundings, mounted) as process:
-                running.run(
-                    running.Command(str(step.statement.body), step.statement.span),
-                    lambda output: runtime.run(process, workspace.root, mounted.masking(output), self.stop),
-                    activity.output,
-                    self.stop,
-                )
-                running.report_unkept(process, step.statement.span, self.journal.warn)
-            leaks = Leaks(mounted.secrets, step.statement.span, self.journal.warn)
-            return leaks.watching(workspace.commit(chain).changes)
+        return self._ground().run(step, effect, layers, chain, activity)
+
+    def close(self) -> None:
+        """Throws away what was made for this build alone."""
+        if "_found_ground" in self.__dict__:
+            self._found_ground.close()
+        self.mounting.close()

@@ -1,0 +1,84 @@
+"""Where RUN is carried out: in trees and by a runtime of this machine, or else in a docker daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from minibuild.build import running
+from minibuild.build.accounts import accounts_in
+from minibuild.build.committing import ChainedLayer
+from minibuild.build.inner import NeedsNamespace
+from minibuild.build.journal import Activity
+from minibuild.build.leaks import Leaks
+from minibuild.build.rootfs import RootFilesystems
+from minibuild.errors import Finding
+from minibuild.instructions.effects import RunCommand
+from minibuild.layers.entry import Change
+from minibuild.plan import Step
+from minibuild.runtimes.base import Runtime
+from minibuild.sandbox.entering import is_plain_user, obstacle
+from minibuild.values import dataclass
+
+if TYPE_CHECKING:
+    from minibuild.build.engine import Engine
+
+
+class Ground(Protocol):
+    """Where the RUNs of a build are carried out; all its stages' threads share one."""
+
+    def run(
+        self, step: Step, effect: RunCommand, layers: Sequence[ChainedLayer], chain: str, activity: Activity
+    ) -> Callable[[], Iterable[Change]]:
+        """Runs a command on top of layers and keeps the tree under a chain; answers what lists its changes."""
+
+    def close(self) -> None:
+        """Throws away what was kept for this build alone."""
+
+
+def found(engine: Engine) -> Ground:
+    """The ground that a build asks for, else the first that there is; raises UnavailableError where there is none."""
+    from minibuild import runtimes, snapshots
+
+    request, store = engine.request, engine.store
+    if is_plain_user():
+        raise obstacle() or NeedsNamespace
+    roots = RootFilesystems(store, snapshots.choose(store.root, request.snapshotter or None))
+    limited = request.surroundings.memory or request.surroundings.processors
+    runtime = runtimes.choose(request.runtime or None, store.root / "runtimes.json", needs_cgroups=bool(limited))
+    if not runtime.isolates:
+        message = "nothing can be mounted here: a RUN has no /proc, and sees this machine's processes and network"
+        engine.journal.warn(Finding("NotIsolated", message, hint="minibuild info says what is in the way"))
+    return LocalGround(engine, roots, runtime)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalGround:
+    """This machine: a snapshotter's trees, and a runtime."""
+
+    engine: Engine
+    roots: RootFilesystems
+    runtime: Runtime
+
+    def run(
+        self, step: Step, effect: RunCommand, layers: Sequence[ChainedLayer], chain: str, activity: Activity
+    ) -> Callable[[], Iterable[Change]]:
+        """Runs a command in a workspace and seals it; what has changed is listed in the background."""
+        engine, span = self.engine, step.statement.span
+        with engine.mounting.mounted(effect, self.roots) as mounted, self.roots.workspace(layers) as workspace:
+            account = accounts_in(workspace.root).account(effect.user)
+            running.make_directory(effect, account, workspace.root)
+            surroundings = engine.request.surroundings
+            with running.process(effect, account, engine.store.scratch, surroundings, mounted) as process:
+                running.run(
+                    running.Command(str(step.statement.body), span),
+                    lambda output: self.runtime.run(process, workspace.root, mounted.masking(output), engine.stop),
+                    activity.output,
+                    engine.stop,
+                )
+                running.report_unkept(process, span, engine.journal.warn)
+            leaks = Leaks(mounted.secrets, span, engine.journal.warn)
+            return leaks.watching(workspace.commit(chain).changes)
+
+    def close(self) -> None:
+        """Trees stay in the store, and mounts go with the thread."""
