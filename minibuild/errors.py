@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import ClassVar
 
 from minibuild.source import Span
@@ -133,6 +132,8 @@ def did_you_mean(word: str, candidates: Sequence[str]) -> str:
 
     Of many candidates the last hundred are compared: what is nearly right is nearly what was said not long before.
     """
+    from difflib import get_close_matches
+
     by_fold = {candidate.casefold(): candidate for candidate in reversed(candidates[-100:])}
     near = get_close_matches(word.casefold(), list(by_fold), n=1, cutoff=0.6)
     return f"did you mean {by_fold[near[0]]}?" if near else ""

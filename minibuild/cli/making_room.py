@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -38,6 +37,8 @@ def make_room(session: Session, most: int | None, began: float) -> None:
         size = size_of(store)
     if size <= most:
         return
+    import subprocess
+
     words = [f"--keep-storage={most}", f"--until={math.ceil(time.monotonic() - began) + 1}s"]
     command = [sys.executable, "-P", "-m", "minibuild", "--root", str(session.root), "prune", *words]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)

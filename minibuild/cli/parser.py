@@ -10,7 +10,6 @@ import argparse
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from minibuild.cli.help import command_help
 from minibuild.errors import UsageError, did_you_mean
 
 _TRUTHS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
@@ -24,7 +23,13 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, command: str, description: str, operands: str = "", *, least: int = 0, most: int | None = 0):
-        super().__init__(prog=f"minibuild {command}", description=description, add_help=False, allow_abbrev=False)
+        super().__init__(
+            prog=f"minibuild {command}",
+            description=description,
+            formatter_class=_Formatter,
+            add_help=False,
+            allow_abbrev=False,
+        )
         self.command, self.operands, self.least, self.most = command, operands, least, most
         self.stops = False
         everywhere = self.add_argument_group("options of every command")
@@ -45,6 +50,8 @@ class Parser(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         """Our own layout: the same whatever version of Python draws it."""
+        from minibuild.cli.help import command_help
+
         return command_help(self)
 
     def error(self, message: str) -> NoReturn:
@@ -113,6 +120,15 @@ class Parser(argparse.ArgumentParser):
         if value is None:
             raise UsageError(f"{name} wants a value: {action.metavar or 'VALUE'}", hint=self._hint)
         return value
+
+
+class _Formatter(argparse.HelpFormatter):
+    """What argparse makes for each option that it is given, and this package never shows: of a fixed width, since it
+    would ask for the terminal's each time.
+    """
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=100)
 
 
 class Refused(argparse.Action):

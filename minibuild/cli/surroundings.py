@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import ipaddress
 import os
 import re
@@ -174,6 +173,8 @@ def _agent(words: str, environment: Mapping[str, str]) -> tuple[str, SshAgent]:
 
 
 def _pairs(option: str, words: str, known: Mapping[str, str]) -> dict[str, str]:
+    import csv
+
     pairs: dict[str, str] = {}
     fields: Sequence[str] = next(csv.reader([words]), [])
     for field in fields:

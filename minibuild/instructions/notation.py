@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 # Source: Go, time.ParseDuration.
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
@@ -49,6 +52,8 @@ def _escaped(character: str, quote: str) -> str:
 
 def parse_duration(text: str) -> int | None:
     """The nanoseconds that a text such as ``1m30s`` says, maybe negative; None where it is no duration."""
+    from decimal import Decimal
+
     unsigned = text[1:] if text[:1] in ("+", "-") else text
     if unsigned == "0":
         return 0
@@ -66,6 +71,8 @@ def parse_size(text: str) -> int | None:
 
     Source: docker/go-units, RAMInBytes: all units are powers of 1024.
     """
+    from decimal import Decimal
+
     found = _SIZE.fullmatch(text.strip().lower())
     size = None if found is None else Decimal(found[1]) * 1024 ** " kmgtp".index(found[2] or " ")
     return None if size is None or size >= 2**63 else int(size)
@@ -78,6 +85,8 @@ def is_id(text: str) -> bool:
 
 def format_duration(nanoseconds: int) -> str:
     """Nanoseconds, not negative, as Go's ``Duration.String`` writes them: ``1m30s``, ``1.5s``, ``500ms``, ``0s``."""
+    from decimal import Decimal
+
     if nanoseconds == 0:
         return "0s"
     if nanoseconds < 10**9:

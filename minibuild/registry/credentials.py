@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from itertools import product
@@ -122,6 +121,8 @@ class Keychain:
         return None
 
     def _from_helper(self, helper: str, key: str) -> Credential | None:
+        import subprocess
+
         program = f"docker-credential-{helper}"
         if "/" in helper:
             self.complaints.append(f"{helper!r} is no credential helper's name")

@@ -5,7 +5,6 @@ Source: containers-registries.conf(5), version 2. Short names and credential hel
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -81,9 +80,11 @@ class Settings:
                 continue
             except (OSError, UnicodeError) as error:
                 raise UsageError(f"{path} can't be read: {error}") from error
+            import tomllib
+
             try:
                 return _parse(tomllib.loads(text), str(path))
-            except (tomllib.TOMLDecodeError, ValueError) as error:
+            except ValueError as error:
                 raise UsageError(f"{path} is no registries.conf: {error}") from error
         return cls()
 
