@@ -31,7 +31,9 @@ MNT_DETACH = 2
 
 MOUNT_ATTR_RDONLY = 0x1
 MOUNT_ATTR_NODEV = 0x4
+MOUNT_ATTR_NOATIME = 0x10
 
+PR_SET_PDEATHSIG = 1
 PR_CAPBSET_READ = 23
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
@@ -43,6 +45,7 @@ _MOVE_MOUNT = 429
 _FSOPEN = 430
 _FSCONFIG = 431
 _FSMOUNT = 432
+_FSPICK = 433
 _MOUNT_SETATTR = 442
 
 _AT_FDCWD = -100
@@ -51,9 +54,11 @@ _AT_RECURSIVE = 0x8000
 _CLOEXEC = 1
 _OPEN_TREE_CLONE = 1
 _MOVE_MOUNT_F_EMPTY_PATH = 4
+_FSPICK_EMPTY_PATH = 8
 _FSCONFIG_SET_FLAG = 0
 _FSCONFIG_SET_STRING = 1
 _FSCONFIG_CMD_CREATE = 6
+_FSCONFIG_CMD_RECONFIGURE = 7
 
 
 @cache
@@ -87,6 +92,11 @@ def _syscall(number: int, *arguments: int | bytes | None) -> int:
 def unshare(flags: int) -> None:
     """Gives the calling thread namespaces of its own. (A new pid namespace is for the children it makes.)"""
     _checked(_libc().unshare(flags))
+
+
+def setns(namespace: int, kind: int) -> None:
+    """Moves the calling thread into the namespace that a descriptor is of; ``kind`` is its ``CLONE_NEW…``."""
+    _checked(_libc().setns(namespace, kind))
 
 
 def mount(
@@ -157,6 +167,21 @@ def fsconfig_flag(context: int, key: str) -> None:
 def fsconfig_create(context: int) -> None:
     """Makes the filesystem of what was set."""
     _checked(_syscall(_FSCONFIG, context, _FSCONFIG_CMD_CREATE, None, None, 0))
+
+
+def fsconfig_reconfigure(context: int) -> None:
+    """Makes what was set hold for a filesystem picked by ``fspick``."""
+    _checked(_syscall(_FSCONFIG, context, _FSCONFIG_CMD_RECONFIGURE, None, None, 0))
+
+
+def fspick(mounted: int) -> int:
+    """Takes a mounted filesystem, given by its mount's descriptor, to change it; the caller closes the descriptor."""
+    return _checked(_syscall(_FSPICK, mounted, b"", _FSPICK_EMPTY_PATH | _CLOEXEC))
+
+
+def syncfs(descriptor: int) -> None:
+    """syncfs(2): writes a filesystem's changes out; OSError also where something since the opening couldn't be."""
+    _checked(_libc().syncfs(descriptor))
 
 
 def fsmount(context: int, attributes: int) -> int:

@@ -7,16 +7,15 @@ read that (who isn't root) compares the two trees, in which what is the same has
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from minibuild.sandbox import subvolumes
-from minibuild.sandbox.copying import stamp
 from minibuild.sandbox.scratch import remove_tree
-from minibuild.snapshots.difference import Item
-from minibuild.snapshots.whole import Comparison, Directory, Listing, WholeTrees
+from minibuild.snapshots.whole import Comparison, Listing, WholeTrees, in_place
 from minibuild.values import dataclass
 
 
@@ -44,38 +43,21 @@ class BtrfsSnapshotter(WholeTrees):
             subvolumes.create(os.fspath(files))
             os.chmod(files, 0o755)
 
-    def derive(self, before: Path, files: Path) -> None:
-        """Makes a snapshot of a tree."""
-        subvolumes.snapshot(os.fspath(before), os.fspath(files))
+    @contextmanager
+    def derived(self, parent: str | None, made: Path) -> Iterator[Path]:
+        """A snapshot of a tree."""
+        subvolumes.snapshot(os.fspath(self.files(parent)), os.fspath(made / "fs"))
+        yield made / "fs"
 
-    def copy(self, before: Path, files: Path) -> Comparison:
-        """Makes a snapshot of a tree."""
-        self.derive(before, files)
-        return _listing
+    @contextmanager
+    def copied(self, parent: str | None, made: Path) -> Iterator[tuple[Path, Comparison]]:
+        """A snapshot of a tree."""
+        with self.derived(parent, made) as files:
+            yield files, _listing
 
 
 def _listing(after: str) -> Listing:
     try:
-        return partial(_items, subvolumes.touched(after))
+        return partial(in_place, subvolumes.touched(after))
     except PermissionError:
-        return partial(_items, None)
-
-
-def _items(touched: frozenset[int] | None, directory: Directory) -> list[Item[Directory]]:
-    """What was touched in a directory (None: all that is in it), or stands elsewhere than before, or is no more."""
-    earlier = _inodes(directory.before) if directory.before else {}
-    now = _inodes(directory.outside)
-    items = {name: directory.vanished(name) for name in earlier if name not in now}
-    for name, inode in now.items():
-        is_in_place = earlier.get(name) == inode
-        if not is_in_place or touched is None or inode in touched:
-            status = os.lstat(f"{directory.outside}/{name}")
-            # Read at most: the time of access is no change.
-            is_same = is_in_place and stamp(os.lstat(f"{directory.before}/{name}")) == stamp(status)
-            items[name] = directory.item(name, status, is_same=is_same)
-    return [items[name] for name in sorted(items)]
-
-
-def _inodes(directory: str) -> dict[str, int]:
-    with os.scandir(directory) as entries:
-        return {entry.name: entry.inode() for entry in entries}
+        return partial(in_place, None)

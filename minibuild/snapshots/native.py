@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -21,16 +22,25 @@ class NativeSnapshotter(WholeTrees):
     name: ClassVar[str] = "native"
     wants: ClassVar[str] = "files of other owners"
 
-    def derive(self, before: Path, files: Path) -> None:
-        """Makes a tree whose files are further names of those of another one."""
-        files.mkdir()
-        copy_tree(os.fspath(before), os.fspath(files), share)
+    @contextmanager
+    def derived(self, parent: str | None, made: Path) -> Iterator[Path]:
+        """A tree whose files are further names of those of another one."""
+        files = _directory_in(made)
+        copy_tree(os.fspath(self.files(parent)), os.fspath(files), share)
+        yield files
 
-    def copy(self, before: Path, files: Path) -> Comparison:
-        """Copies a tree, and keeps the stamps of the copies: by them it is known later which are as they were."""
-        files.mkdir()
-        stamps = copy_tree(os.fspath(before), os.fspath(files), copy_file)
-        return lambda _after: partial(_items, stamps)
+    @contextmanager
+    def copied(self, parent: str | None, made: Path) -> Iterator[tuple[Path, Comparison]]:
+        """A copy, and the stamps of the copies: by them it is known later which are as they were."""
+        files = _directory_in(made)
+        stamps = copy_tree(os.fspath(self.files(parent)), os.fspath(files), copy_file)
+        yield files, lambda _after: partial(_items, stamps)
+
+
+def _directory_in(made: Path) -> Path:
+    files = made / "fs"
+    files.mkdir()
+    return files
 
 
 def _items(stamps: Mapping[str, Stamp], directory: Directory) -> list[Item[Directory]]:

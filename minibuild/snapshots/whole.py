@@ -1,16 +1,18 @@
-"""Trees as whole directories: a chain's ``fs`` has all its files. How one comes from another is the snapshotter's."""
+"""Trees that have all their files. Where they stand, and how one comes from another, is the snapshotter's."""
 
 from __future__ import annotations
 
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, NamedTuple, Self, TypeAlias
 
 from minibuild.errors import UnavailableError
-from minibuild.layers.entry import Change
+from minibuild.layers.entry import Change, Opener
+from minibuild.sandbox.copying import stamp
 from minibuild.sandbox.mounts import bind, may_mount, mounted, private_mounts, unmount
 from minibuild.sandbox.scratch import remove_tree
 from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY
@@ -60,6 +62,9 @@ nothing below it differs either.
 Comparison: TypeAlias = Callable[[str], Listing]
 """What was known of a tree when it was fresh; given its path later, it lists what may have changed."""
 
+Files: TypeAlias = "os.PathLike[str]"
+"""Where a tree's files are to be found, by any thread, for as long as this is kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class WholeTrees:
@@ -95,13 +100,30 @@ class WholeTrees:
         """Makes the empty tree, unless it is there."""
         files.mkdir(mode=0o755, exist_ok=True)
 
-    def derive(self, before: Path, files: Path) -> None:
-        """Makes a tree of what another one has, in which files may be replaced, but not be written to."""
+    def files(self, chain: str | None) -> Files:
+        """A tree that nobody writes to; None is the empty one."""
+        if chain is not None:
+            return self.shelf.files(chain)
+        empty = self.shelf.root / ".empty"
+        self.make(empty)
+        return empty
+
+    def derived(self, parent: str | None, made: Path) -> AbstractContextManager[Files]:
+        """A tree, kept in a new directory of the shelf, with what another one has; files may be replaced in it, but not
+        be written to. While the block lasts, that is: then it is what it is.
+        """
         raise NotImplementedError
 
-    def copy(self, before: Path, files: Path) -> Comparison:
-        """Makes a tree of what another one has, to be written to."""
+    def copied(self, parent: str | None, made: Path) -> AbstractContextManager[tuple[Files, Comparison]]:
+        """The same, to be written to."""
         raise NotImplementedError
+
+    def seal(self, files: Files) -> None:
+        """Nothing will be written any more to a tree that was derived or copied."""
+
+    def show(self, files: Files, target: Path, attributes: int) -> None:
+        """Mounts a tree at a path that the calling thread alone sees; ``attributes`` are ``MOUNT_ATTR_…``."""
+        bind(os.fspath(files), target, attributes)
 
     def __contains__(self, chain: str) -> bool:
         return chain in self.shelf
@@ -113,30 +135,30 @@ class WholeTrees:
         if chain in self:
             return None
         with self.shelf.new() as made:
-            self.derive(self._files(parent), made / "fs")
-            index = unpack(layer, made / "fs", WhiteoutStyle.APPLY)
+            with self.derived(parent, made) as files:
+                index = unpack(layer, Path(files), WhiteoutStyle.APPLY)
+                self.seal(files)
             self.shelf.publish(made, chain, parent)
         return index
 
     @contextmanager
     def view(self, chain: str | None) -> Iterator[Path]:
         """The tree, bound read-only where the calling thread alone sees it; as it is where nothing can be mounted."""
+        files = self.files(chain)
         if not may_mount():
-            yield self._files(chain)
+            yield Path(files)
             return
         private_mounts()
         with self.shelf.new() as directory:
-            bind(self._files(chain), directory, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV)
+            self.show(files, directory, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV)
             with mounted(directory):
                 yield directory
 
     @contextmanager
     def workspace(self, parent: str | None) -> Iterator[WholeWorkspace]:
         """A copy of a tree, to be written to."""
-        before = self._files(parent)
-        with self.shelf.new() as made:
-            comparison = self.copy(before, made / "fs")
-            workspace = WholeWorkspace(self.shelf, made, parent, before, comparison, made / "fs")
+        with self.shelf.new() as made, self.copied(parent, made) as (files, comparison):
+            workspace = WholeWorkspace(self, made, parent, files, comparison, Path(files))
             if may_mount():
                 workspace.mount()
             try:
@@ -148,22 +170,15 @@ class WholeTrees:
         """Forgets all trees but these and those that they stand on."""
         self.shelf.retain(chains)
 
-    def _files(self, chain: str | None) -> Path:
-        if chain is not None:
-            return self.shelf.files(chain)
-        empty = self.shelf.root / ".empty"
-        self.make(empty)
-        return empty
-
 
 @dataclass(slots=True)
 class WholeWorkspace:
     """A copy of a tree, mounted without devices where that can be."""
 
-    shelf: Shelf
+    trees: WholeTrees
     made: Path
     parent: str | None
-    before: Path
+    files: Files
     comparison: Comparison
     root: Path
     _is_mounted: bool = False
@@ -173,14 +188,15 @@ class WholeWorkspace:
         private_mounts()
         self.root = self.made / "root"
         self.root.mkdir()
-        bind(self.made / "fs", self.root, MOUNT_ATTR_NODEV)
+        self.trees.show(self.files, self.root, MOUNT_ATTR_NODEV)
         self._is_mounted = True
 
     def commit(self, chain: str) -> WholeCommitted:
         """Gives the tree its name."""
         self.unmount()
-        self.shelf.publish(self.made, chain, self.parent)
-        return WholeCommitted(self.before, self.shelf.files(chain), self.comparison)
+        self.trees.seal(self.files)
+        self.trees.shelf.publish(self.made, chain, self.parent)
+        return WholeCommitted(self.trees.files(self.parent), self.trees.files(chain), self.comparison)
 
     def unmount(self) -> None:
         """Takes the mount away; once is enough."""
@@ -194,8 +210,8 @@ class WholeWorkspace:
 class WholeCommitted:
     """A tree, the one that it began as, and what was known of it then."""
 
-    before: Path
-    after: Path
+    before: Files
+    after: Files
     comparison: Comparison
 
     def changes(self) -> Iterator[Change]:
@@ -206,7 +222,33 @@ class WholeCommitted:
             # Of what is unchanged, directories and files with more names may still have to come along.
             if changed or found.status is None or found.status.st_nlink > 1 or stat.S_ISDIR(found.status.st_mode):
                 candidates.append((found, changed))
-        return changes_of(selected(candidates), attributes)
+        for entry, opener in changes_of(selected(candidates), attributes):
+            yield entry, opener and partial(self._opened, opener)
+
+    def _opened(self, opener: Opener) -> BinaryIO:
+        return opener()  # as long as it can be called, the trees are kept
+
+
+def in_place(touched: frozenset[int] | None, directory: Directory) -> list[Item[Directory]]:
+    """A listing where what is the same has the same inode and time of change in both trees: what was touched in a
+    directory (None: all that is in it), or stands elsewhere than before, or is no more.
+    """
+    earlier = _inodes(directory.before) if directory.before else {}
+    now = _inodes(directory.outside)
+    items = {name: directory.vanished(name) for name in earlier if name not in now}
+    for name, inode in now.items():
+        is_in_place = earlier.get(name) == inode
+        if not is_in_place or touched is None or inode in touched:
+            status = os.lstat(f"{directory.outside}/{name}")
+            # Read at most: the time of access is no change.
+            is_same = is_in_place and stamp(os.lstat(f"{directory.before}/{name}")) == stamp(status)
+            items[name] = directory.item(name, status, is_same=is_same)
+    return [items[name] for name in sorted(items)]
+
+
+def _inodes(directory: str) -> dict[str, int]:
+    with os.scandir(directory) as entries:
+        return {entry.name: entry.inode() for entry in entries}
 
 
 def _status(path: str) -> os.stat_result | None:
