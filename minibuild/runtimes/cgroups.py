@@ -1,4 +1,4 @@
-"""What runtimes leave in /sys/fs/cgroup when they are killed."""
+"""/sys/fs/cgroup: made fit for crun, and cleared of what runtimes leave in it when they are killed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,21 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from minibuild.sandbox import mounts, syscalls
+
 _CGROUPS = Path("/sys/fs/cgroup")
+_HYBRID = _CGROUPS / "unified"
+
+
+def hide_second_kind() -> None:
+    """In a mount namespace: crun refuses hosts with both kinds of cgroups while any controller belongs to the
+    second.
+    """
+    if os.path.ismount(_HYBRID):
+        try:
+            mounts.unmount(_HYBRID)
+        except OSError:  # it is not ours to take away, but to cover
+            syscalls.mount("tmpfs", _CGROUPS, "tmpfs")
 
 
 def remove_cgroups(identity: str) -> None:

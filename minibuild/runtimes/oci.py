@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,20 +10,17 @@ from minibuild.errors import UnavailableError
 from minibuild.runtimes import limits, probing
 from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process, Tmpfs
 from minibuild.runtimes.bundle import bundle
-from minibuild.runtimes.cgroups import remove_cgroups
+from minibuild.runtimes.cgroups import hide_second_kind, remove_cgroups
 from minibuild.runtimes.cradle import Cradle
 from minibuild.runtimes.host import clean_environment, scratch, streams_for, which
 from minibuild.runtimes.program import Refusal, find_program
 from minibuild.runtimes.streams import follow
 from minibuild.runtimes.tree import ready_tree
-from minibuild.sandbox import mounts, syscalls
+from minibuild.sandbox import mounts
 from minibuild.sandbox.scratch import scratch_directory
 from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY
 from minibuild.sandbox.userns import in_first_user_namespace
 from minibuild.values import dataclass
-
-_HYBRID = "/sys/fs/cgroup/unified"
-_CGROUPS = "/sys/fs/cgroup"
 
 
 class OciRuntime:
@@ -132,12 +128,8 @@ class Crun(OciRuntime):
     options = ("--cgroup-manager=disabled",)
 
     def before(self, root: Path, memory: _InMemory) -> None:
-        """crun refuses hosts with both kinds of cgroups while any controller belongs to the second."""
-        if os.path.ismount(_HYBRID):
-            try:
-                mounts.unmount(_HYBRID)
-            except OSError:  # it is not ours to take away, but to cover
-                syscalls.mount("tmpfs", _CGROUPS, "tmpfs")
+        """crun minds what cgroups there are, even if it is to leave them alone."""
+        hide_second_kind()
         OciRuntime.before(self, root, memory)
 
     def hooks(self, root: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from minibuild.errors import UnavailableError
 from minibuild.events import Stream
 from minibuild.runtimes import limits, probing
 from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process, Tmpfs
-from minibuild.runtimes.cgroups import remove_cgroups
+from minibuild.runtimes.cgroups import hide_second_kind, remove_cgroups
 from minibuild.runtimes.cradle import Cradle
 from minibuild.runtimes.host import clean_environment, scratch, streams_for, which
 from minibuild.runtimes.program import Refusal, find_program
@@ -154,6 +154,7 @@ class _Place:
 
     def mount(self) -> None:
         """Mounts the tree and what is bound in it, where the cradle alone sees it."""
+        hide_second_kind()
         mounts.bind(self.root, self.made / "tree", MOUNT_ATTR_NODEV)
         for bind in self.binds:
             if not is_own(bind.target):
@@ -163,8 +164,11 @@ class _Place:
 
     def words(self, process: Process, program: str, identity: str) -> Iterator[str]:
         """The words of the command line."""
-        yield from ("--log-level=error", f"--tmpdir={self.made}/state", "run", f"--pidfile={self.made}/pid")
-        yield from ("--passwd=false", "--systemd=false", f"--cgroup-parent=/{identity}")
+        yield from ("--log-level=error", f"--tmpdir={self.made}/state", f"--runtime-flag=root={self.made}/runtime")
+        yield from ("run", f"--pidfile={self.made}/pid")
+        yield from ("--passwd=false", "--systemd=false")
+        if in_first_user_namespace():
+            yield f"--cgroup-parent=/{identity}"
         yield from ("--unsetenv=container", "--unsetenv=TERM")
         yield f"--network={process.network}"
         yield f"--hostname={process.hostname}"
@@ -188,7 +192,7 @@ def _container(process: Process) -> dict[str, object]:
         "default_capabilities": list(process.capabilities),
         "default_ulimits": [],
         "log_driver": "none" if has_terminal else "passthrough",
-        "cgroups": "no-conmon",
+        "cgroups": "no-conmon" if in_first_user_namespace() else "disabled",
         "ipcns": "private",
         "utsns": "private",
         "label": False,
@@ -200,9 +204,12 @@ def _container(process: Process) -> dict[str, object]:
 
 
 def _engine(made: Path) -> dict[str, object]:
-    # crun, which it takes by itself, refuses hosts with both kinds of cgroups.
-    runtime = {"runtime": "runc"} if which("runc") else {}
-    return {"cgroup_manager": "cgroupfs", "events_logger": "none", "hooks_dir": [f"{made}/hooks"], **runtime}
+    return {
+        "cgroup_manager": "cgroupfs",
+        "events_logger": "none",
+        "hooks_dir": [f"{made}/hooks"],
+        "lock_type": "file",  # else all of the machine's podmans share 2048 locks in /dev/shm
+    }
 
 
 def _privileges(process: Process) -> Iterator[str]:
