@@ -41,17 +41,8 @@ class DockerDaemon:
         """Loads the image into the daemon under these names; it takes no index."""
         if not isinstance(image, Image):
             raise UsageError("a docker daemon takes one platform's image, not several", hint="choose with --platform")
-        with self._client() as client:
-            known = _known_layers(client, image)
-            if known:
-                with suppress(_Refused):
-                    return _load(client, archive([(image, names)], contents, progress, known))
-            try:
-                _load(client, archive([(image, names)], contents, progress))
-            except _Refused as refused:
-                has_zstd = any(layer.descriptor.media_type == MediaType.LAYER_ZSTD for layer in image.layers)
-                hint = "docker before 23 reads no zstd: leave compression=zstd out" if has_zstd else ""
-                raise ImageError(f"the docker daemon refuses the image: {refused}", hint=hint) from refused
+        with connection(self._environment) as client:
+            load(client, image, names, contents, progress)
 
     def resolve(self, reference: Reference, platform: Platform) -> Image:
         """The daemon's image of that name, saved to a temporary file first."""
@@ -60,7 +51,7 @@ class DockerDaemon:
         from docker.errors import ImageNotFound
 
         name = self._pin or reference.familiar()
-        with self._client() as client:
+        with connection(self._environment) as client:
             api: Any = client.api
             try:
                 api.inspect_image(name)
@@ -79,31 +70,51 @@ class DockerDaemon:
             raise ImageError(f"blob {descriptor.digest} is of no image that the docker daemon was asked for")
         return self._saved.open(descriptor)
 
-    @contextmanager
-    def _client(self) -> Iterator[DockerClient]:
-        from docker.errors import APIError, DockerException
-        from requests.exceptions import RequestException
-
-        try:
-            client = _connected(self._environment)
-        except (DockerException, RequestException) as error:
-            where = self._environment.get("DOCKER_HOST") or "its context's address"
-            raise UnavailableError(f"no docker daemon answers at {where} ({_reason(error)})", hint=_REMEDY) from error
-        try:
-            yield client
-        except APIError as error:
-            raise ImageError(f"the docker daemon says: {error.explanation or error}") from error
-        except (DockerException, RequestException) as error:
-            raise UnavailableError(f"the docker daemon broke off ({_reason(error)})", hint=_REMEDY) from error
-        finally:
-            client.close()
-
 
 _REMEDY = "start it, or name another with DOCKER_HOST; -o type=docker,dest=FILE writes an archive for docker load"
 
 
 class _Refused(Exception):
     """The daemon read a stream and didn't like it."""
+
+
+@contextmanager
+def connection(environment: Mapping[str, str]) -> Iterator[DockerClient]:
+    """The daemon that an environment names; what goes wrong with it is an ImageError where it answers, else an
+    UnavailableError.
+    """
+    from docker.errors import APIError, DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        client = _connected(environment)
+    except (DockerException, RequestException) as error:
+        where = environment.get("DOCKER_HOST") or "its context's address"
+        raise UnavailableError(f"no docker daemon answers at {where} ({_reason(error)})", hint=_REMEDY) from error
+    try:
+        yield client
+    except APIError as error:
+        raise ImageError(f"the docker daemon says: {error.explanation or error}") from error
+    except (DockerException, RequestException) as error:
+        raise UnavailableError(f"the docker daemon broke off ({_reason(error)})", hint=_REMEDY) from error
+    finally:
+        client.close()
+
+
+def load(
+    client: DockerClient, image: Image, names: Sequence[Reference], contents: LayerContents, progress: Progress
+) -> None:
+    """Has the daemon take an image under these names, without sending layers that it has already."""
+    known = _known_layers(client, image)
+    if known:
+        with suppress(_Refused):
+            return _load(client, archive([(image, names)], contents, progress, known))
+    try:
+        _load(client, archive([(image, names)], contents, progress))
+    except _Refused as refused:
+        has_zstd = any(layer.descriptor.media_type == MediaType.LAYER_ZSTD for layer in image.layers)
+        hint = "docker before 23 reads no zstd: leave compression=zstd out" if has_zstd else ""
+        raise ImageError(f"the docker daemon refuses the image: {refused}", hint=hint) from refused
 
 
 def _connected(environment: Mapping[str, str]) -> DockerClient:
