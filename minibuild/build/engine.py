@@ -23,7 +23,6 @@ from minibuild.build.origins import Origins
 from minibuild.build.planning import arrived_caches, planned
 from minibuild.build.platforms import check_platforms
 from minibuild.build.request import BuildRequest, BuildResult, Target
-from minibuild.build.rewriting import Rewriting, base_of
 from minibuild.build.rootfs import chained
 from minibuild.build.scheduler import Scheduler
 from minibuild.build.several import each_of, joined, platform_title, told_platform
@@ -52,6 +51,7 @@ from minibuild.values import dataclass, field, replace
 if TYPE_CHECKING:
     # A cached build runs nothing, and must not pay for what could.
     from minibuild.build.grounds import Ground
+    from minibuild.build.rewriting import Rewriting
 
 
 def build(request: BuildRequest, store: Store, progress: Progress, cancellation: Cancellation) -> BuildResult:
@@ -150,8 +150,6 @@ class Engine:
             self.store, self.origins, self.request.surroundings, self._layers, self.stop, self.work.arrived
         )
         """What RUNs have mounted."""
-        self.rewriting = Rewriting(self)
-        """Results with their times cut down, where that is asked for."""
         self.collector = Collector(self.store.records, bool(self.request.caches.destinations))
         """What this build has for caches that travel."""
 
@@ -214,7 +212,7 @@ class Engine:
 
     def _finished(self, index: int, image: Image) -> Target:
         """A target under its names, with the labels that results get, and for the platform asked for."""
-        base = base_of(self.plan, index)
+        base = self.plan.base_of(index)
         if self.request.rewrites_times:
             image = self.rewriting.image(index)
         if self.request.squash:
@@ -322,6 +320,13 @@ class Engine:
         from minibuild.build import grounds
 
         return grounds.found(self)
+
+    @cached_property
+    def rewriting(self) -> Rewriting:
+        """Results with their times cut down, where that is asked for."""
+        from minibuild.build.rewriting import Rewriting
+
+        return Rewriting(self)
 
     def _layers(self, origin: Origin) -> Sequence[ChainedLayer]:
         match origin:

@@ -17,7 +17,6 @@ from minibuild.build.origins import Origins
 from minibuild.build.placing import place
 from minibuild.build.rootfs import RootFilesystems
 from minibuild.build.surroundings import Surroundings
-from minibuild.build.travelling.mounts import fill
 from minibuild.errors import ImageError, UsageError, blame
 from minibuild.events import Stream
 from minibuild.instructions.effects import (
@@ -277,6 +276,8 @@ class _Filling:
         """
         build, origin = self.mounting.build, self.mount.origin
         arrived = build.arrived.get(build.cache_name(self.mount))
+        from minibuild.build.travelling.mounts import fill
+
         if arrived is not None and fill(directory, arrived, build.store, build.origins.journal):
             origin = None
         if origin is not None:

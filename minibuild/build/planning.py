@@ -14,7 +14,6 @@ from minibuild.build.inputs import Access, Inputs
 from minibuild.build.journal import Journal
 from minibuild.build.named import open_contexts
 from minibuild.build.request import BuildRequest
-from minibuild.build.rewriting import check_epoch
 from minibuild.build.several import each_of
 from minibuild.build.window import window_on
 from minibuild.checks import check, refuse_if_strict
@@ -52,6 +51,8 @@ def planned(
     fetcher = Fetcher(store, environment, cancellation, journal, credentials, dates_by_commit=True, pins=access.pins)
     request = dated(request, dockerfile, inputs.context, Sources(fetcher, access))
     if request.rewrites_times:
+        from minibuild.build.rewriting import check_epoch
+
         check_epoch(request.source_date_epoch)
     arguments = request.build_arguments
     window = window_on(inputs.context.ignore)

@@ -25,7 +25,7 @@ from minibuild.layers.tree import Tree
 from minibuild.oci import Digest, Image, Layer
 from minibuild.oci.config import encode_json
 from minibuild.oci.times import seconds_of
-from minibuild.plan import Plan, Step
+from minibuild.plan import Step
 from minibuild.store import Record, Store
 from minibuild.values import dataclass, field
 
@@ -45,14 +45,6 @@ def check_epoch(epoch: int | None) -> int:
     return epoch
 
 
-def base_of(plan: Plan, index: int) -> Image:
-    """The image that a stage stands on, below all stages that it is FROM."""
-    stage = plan.stages[index]
-    while isinstance(stage.base, FromStage):
-        stage = plan.stages[stage.base.stage]
-    return stage.image or Image.scratch(stage.platform)
-
-
 @dataclass
 class Rewriting:
     """The images of a build's stages, their layers rewritten; stages are rewritten when others copy from them."""
@@ -68,7 +60,7 @@ class Rewriting:
 
     def _rewritten(self, index: int) -> Image:
         base, result = self.engine.plan.stages[index].base, self.engine.stages.result(index)
-        below = self.image(base.stage) if isinstance(base, FromStage) else base_of(self.engine.plan, index)
+        below = self.image(base.stage) if isinstance(base, FromStage) else self.engine.plan.base_of(index)
         layers = list(below.layers)
         for (step, began), layer in zip(result.made, result.image.layers[len(layers) :], strict=True):
             layers.append(dated(layer, self._time_of(step, began, layers), self.engine.store))

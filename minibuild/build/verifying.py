@@ -19,7 +19,6 @@ from minibuild.build.journal import Journal
 from minibuild.build.named import DOCKER_IMAGE, is_image, name_of
 from minibuild.build.planning import planned
 from minibuild.build.request import BuildRequest, BuildResult, Target
-from minibuild.build.rewriting import base_of
 from minibuild.comparing import Comparison, LayerDifference, Side
 from minibuild.errors import MinibuildError, UsageError
 from minibuild.events import Event, Progress, Started, Warned, silent
@@ -59,7 +58,7 @@ class Verdict:
     def step_of(self, stage: Stage, layer: LayerDifference) -> Step | None:
         """The step that made a layer; None for one of the base, or that this build hasn't."""
         steps: list[Step] = []
-        base = len(base_of(self.plan, stage.index).layers)
+        base = len(self.plan.base_of(stage.index).layers)
         at: Stage | None = stage
         while at is not None:
             steps = [*(step for step in at.steps if step.effect is not None), *steps]

@@ -86,10 +86,12 @@ def _load(word: str) -> str:
 
 def _squash(word: str) -> str:
     """The manner that it is, docker's ``true`` and ``false`` among them; raises UsageError."""
+    manner = {"true": "base", "false": ""}.get(word, word)
+    if not manner:
+        return ""
     from minibuild.build.squashing import MANNERS
 
-    manner = {"true": "base", "false": ""}.get(word, word)
-    if manner not in ("", *MANNERS):
+    if manner not in MANNERS:
         hint = "; ".join(f"{name}: {what}" for name, what in MANNERS.items())
         raise UsageError(f"--squash wants {', '.join(MANNERS)}, got {word!r}", hint=hint)
     return manner

@@ -100,6 +100,13 @@ class Plan:
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     targets: tuple[int, ...] = ()
 
+    def base_of(self, index: int) -> Image:
+        """The image that a stage stands on, below all stages that it is FROM."""
+        stage = self.stages[index]
+        while isinstance(stage.base, FromStage):
+            stage = self.stages[stage.base.stage]
+        return stage.image or Image.scratch(stage.platform)
+
 
 Placed = tuple[Statement, Instruction]
 """An instruction and the statement that said it."""
