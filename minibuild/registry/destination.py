@@ -83,6 +83,14 @@ class Destination:
                 # A connection that brought something was worth making: its successor gets full patience again.
                 attempt = 1 if upload.position > before.position else attempt + 1
 
+    def has_manifest(self, name: str, media_type: str, digest: Digest) -> bool:
+        """The repository has that very manifest or index under a tag or its digest, and so all that it names."""
+        request = Request(self._url("manifests", name), {"Accept": media_type}, "HEAD")
+        try:
+            return self._ask(request).headers.get("Docker-Content-Digest") == digest
+        except Refusal:
+            return False
+
     def put_manifest(self, name: str, media_type: str, raw: bytes) -> None:
         """Puts a manifest or an index under a tag or its digest; what it names has to be there already."""
         with self._blamed(name):

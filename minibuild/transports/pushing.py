@@ -56,10 +56,24 @@ class _Push:
     progress: Progress
 
     def perform(self, siblings: Sequence[str]) -> None:
-        """Puts layers, configurations, manifests, then an index, if it is one; ``siblings`` have all blobs already."""
+        """Puts what is missing: layers, configurations, manifests, then an index, if it is one; ``siblings`` have all
+        blobs already. A name that stands for the image proves that all of it is there, as a registry takes no manifest
+        before what it names.
+        """
+        image = self.image
+        destination = self.registry.destination(self.names[0])
+        named = [name.tag or image.digest for name in self.names]
+        missing = [name for name in named if not destination.has_manifest(name, image.media_type, image.digest)]
+        if missing == named:
+            self._put_contents(destination, siblings)
+        raw = image.raw if isinstance(image, ImageIndex) else image.raw_manifest
+        for name in missing:
+            destination.put_manifest(name, image.media_type, raw)
+
+    def _put_contents(self, destination: Destination, siblings: Sequence[str]) -> None:
+        """Puts all that the image's manifest or index names."""
         image, name = self.image, self.names[0]
         packages: Sequence[Package] = image.packages if isinstance(image, ImageIndex) else [image]
-        destination = self.registry.destination(name)
         homes = self.contents.homes(name.registry)
 
         def carry(transfer: Transfer) -> None:
@@ -75,12 +89,8 @@ class _Push:
         move(transfers, carry, lambda transfer: self.progress(transfer.event(0)), self.registry.cancel)
         for package in packages:
             _put_document(destination, package.config_descriptor, package.raw_config)
-        raw = image.raw if isinstance(image, ImageIndex) else image.raw_manifest
-        if isinstance(image, ImageIndex):
-            for package in packages:
-                destination.put_manifest(package.digest, package.media_type, package.raw_manifest)
-        for name in self.names:
-            destination.put_manifest(name.tag or image.digest, image.media_type, raw)
+        for package in packages if isinstance(image, ImageIndex) else ():
+            destination.put_manifest(package.digest, package.media_type, package.raw_manifest)
 
 
 def _check_whole(index: ImageIndex) -> None:

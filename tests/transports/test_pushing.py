@@ -58,8 +58,25 @@ def test_what_a_registry_has_is_not_sent_again(store: Store, server: RegistrySer
     image = stored_image(store, "a", *TARS)
     push(store, image, f"{server.host}/app:1")
     sent = len(server.requests)
-    push(store, image, f"{server.host}/app:1")
+    push(store, image, f"{server.host}/app:2")
     assert {request.method for request in server.requests[sent:]} == {"HEAD", "PUT"}
+
+
+def test_an_image_that_is_there_by_that_name_is_asked_for_once(store: Store, server: RegistryServer) -> None:
+    image = stored_image(store, "a", *TARS)
+    push(store, image, f"{server.host}/app:1")
+    sent = len(server.requests)
+    push(store, image, f"{server.host}/app:1")
+    assert [(one.method, one.path) for one in server.requests[sent:]] == [("HEAD", "/v2/app/manifests/1")]
+
+
+def test_an_image_that_is_there_by_one_name_gets_the_other(store: Store, server: RegistryServer) -> None:
+    image = stored_image(store, "a", *TARS)
+    push(store, image, f"{server.host}/app:1")
+    sent = len(server.requests)
+    push(store, image, f"{server.host}/app:1", f"{server.host}/app:2")
+    assert [one.method for one in server.requests[sent:]] == ["HEAD", "HEAD", "PUT"]
+    assert server.manifests["app/2"] == server.manifests["app/1"]
 
 
 def test_a_base_is_mounted_from_where_it_came(store: Store, server: RegistryServer) -> None:
