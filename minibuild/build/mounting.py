@@ -218,19 +218,11 @@ class _Mounting:
         return self._secrets
 
     def _add_secret(self, mount: SecretMount) -> None:
-        secret = self.build.surroundings.secrets.get(mount.id)
-        if secret is None:
-            if mount.required:
-                raise UsageError(
-                    f"secret {mount.id} is required, and was not given",
-                    hint=f"give it by --secret id={mount.id},src=FILE",
-                )
+        value = self.build.surroundings.secret(mount)
+        if value is None:
             return
-        value = secret.read(mount.id)
         self.made.secrets[mount.id] = value
         if mount.variable:
-            if b"\0" in value:
-                raise UsageError(f"secret {mount.id} has a zero byte, so it can't be a variable")
             self.made.variables[mount.variable] = os.fsdecode(value)
         if mount.target:
             file = self._in_memory() / f"secret-{len(self.made.mounts)}"

@@ -67,11 +67,10 @@ def process(
             (scratch / f"file-{number}").write_bytes(file.content)
             (scratch / f"file-{number}").chmod(file.mode)
             files.append(Mount(scratch / f"file-{number}", file.path))
-        environment = {"HOME": account.home, **dict(effect.proxies), **dict(effect.environment), **mounted.variables}
         is_privileged = effect.security == "insecure"
         yield Process(
             arguments=effect.arguments,
-            environment=tuple(environment.items()),
+            environment=environment_of(effect, account, mounted),
             directory=effect.directory,
             uid=account.uid,
             gid=account.gid,
@@ -86,6 +85,12 @@ def process(
             processors=surroundings.processors,
             privileged=is_privileged,
         )
+
+
+def environment_of(effect: RunCommand, account: Account, mounted: Mounted) -> tuple[tuple[str, str], ...]:
+    """The variables that a command sees."""
+    own = {"HOME": account.home, **dict(effect.proxies), **dict(effect.environment), **mounted.variables}
+    return tuple(own.items())
 
 
 def report_unkept(process: Process, span: Span, report: Callable[[Finding], None]) -> None:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from minibuild.errors import UsageError
-from minibuild.instructions.effects import RunCommand
+from minibuild.instructions.effects import RunCommand, SecretMount
 from minibuild.plan import Plan, Step
 from minibuild.runtimes.base import SHM_SIZE, Limit, Mount
 from minibuild.values import dataclass, field, replace
@@ -104,6 +104,21 @@ class Surroundings:
                 return "host"
             case _:
                 return self.network
+
+    def secret(self, mount: SecretMount) -> bytes | None:
+        """The value of a secret, None where the caller doesn't have it; raises UsageError where it has to."""
+        secret = self.secrets.get(mount.id)
+        if secret is None:
+            if mount.required:
+                raise UsageError(
+                    f"secret {mount.id} is required, and was not given",
+                    hint=f"give it by --secret id={mount.id},src=FILE",
+                )
+            return None
+        value = secret.read(mount.id)
+        if mount.variable and b"\0" in value:
+            raise UsageError(f"secret {mount.id} has a zero byte, so it can't be a variable")
+        return value
 
     def inputs(self, effect: RunCommand) -> Mapping[str, object]:
         """What of these a command's key depends on: what it can see, but neither values nor how much it may take."""
