@@ -13,6 +13,7 @@ from minibuild.cli import COMMANDS
 from minibuild.cli.build_options import build_parser
 from minibuild.cli.rules import rules
 from minibuild.plan.scope import STEERING
+from minibuild.snapshots.table import TABLE as SNAPSHOTTERS
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -45,6 +46,11 @@ def test_the_table_of_rules_is_that_of_the_checks() -> None:
         "portability": "`check --target`",
     }
     assert told == [(rule.name, rule.about, origins[rule.kind]) for rule in rules().values()]
+
+
+def test_the_table_of_snapshotters_is_that_of_the_program() -> None:
+    [table] = re.findall(r"\| `--snapshotter` \|(.*?)\n\n", README, re.DOTALL)
+    assert re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE) == list(SNAPSHOTTERS)
 
 
 def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:

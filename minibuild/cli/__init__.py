@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "save": ("save", "Write images to an archive that `docker load` accepts"),
         "load": ("load", "Read images from an archive"),
         "run": ("run", "Run a command in a container of an image"),
+        "storage": ("storage", "Make and remove a thin pool for the snapshotter devicemapper"),
         "info": ("info", "Show what this machine can do: runtimes, snapshotters, the store"),
         "version": ("version", "Show the version"),
     }

@@ -97,7 +97,7 @@ def _told(record: Record) -> str:
             first = first and not entry["Works"]
             state = f"works{chosen}" if entry["Works"] else f"no: {entry['Reason']}"
             label = kind.lower() if entry is record[kind][0] else ""
-            lines.append(f"{label:<14}{entry['Name']:<12}{state}")
+            lines.append(f"{label:<14}{entry['Name']:<15}{state}")
     return "\n".join(lines) + "\n"
 
 

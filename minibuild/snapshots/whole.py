@@ -82,6 +82,8 @@ class WholeTrees:
     @classmethod
     def probe(cls, root: Path) -> str | None:
         """None where trees can be made in this directory with files of any owner, proved by doing so."""
+        if reason := cls.lacking(root):
+            return reason
         try:
             with cls.open(root).workspace(None) as workspace:
                 os.chown(workspace.root, 1, 1)
@@ -89,6 +91,11 @@ class WholeTrees:
             return f"{cls.wants} can't be had here: {(error.strerror or str(error)).lower()}"
         except UnavailableError as error:
             return error.message
+        return None
+
+    @classmethod
+    def lacking(cls, root: Path) -> str | None:  # noqa: ARG003
+        """What there must be for it, and isn't, in words."""
         return None
 
     @staticmethod

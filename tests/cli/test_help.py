@@ -9,15 +9,14 @@ import pytest
 
 from minibuild.cli import COMMANDS
 from minibuild.cli.main import run
-from minibuild.cli.manifest import GROUP
+from minibuild.cli.manifest import GROUP as MANIFEST
+from minibuild.cli.storage import GROUP as STORAGE
 
 GOLDEN = Path(__file__).parent / "help"
+GROUPED = [f"manifest {command}" for command in MANIFEST] + [f"storage {command}" for command in STORAGE]
 
 
-MANIFEST = [f"manifest {command}" for command in GROUP]
-
-
-@pytest.mark.parametrize("command", ["minibuild", *COMMANDS, *MANIFEST])
+@pytest.mark.parametrize("command", ["minibuild", *COMMANDS, *GROUPED])
 def test_help_says_what_it_always_said(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--help"] if command == "minibuild" else [*command.split(), "--help"]
     assert run(words, {}) == 0
