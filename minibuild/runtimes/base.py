@@ -12,6 +12,10 @@ from typing import ClassVar, Literal, Protocol, TypeAlias
 from minibuild.events import Stream
 
 OutputLine: TypeAlias = Callable[[str, Stream], None]
+Network: TypeAlias = Literal["host", "none", "private", "slirp4netns", "pasta"]
+"""This machine's; loopback alone; one of its own that reaches out, but not to this machine's loopback; the same by a
+program that is named.
+"""
 
 # Docker's default set.
 DEFAULT_CAPABILITIES = (
@@ -81,7 +85,7 @@ class Process:
     gid: int = 0
     groups: tuple[int, ...] = ()
     mounts: tuple[Mount | Tmpfs, ...] = ()
-    network: Literal["host", "none"] = "host"
+    network: Network = "host"
     hostname: str = "minibuild"
     capabilities: tuple[str, ...] = DEFAULT_CAPABILITIES
     interactive: bool = False

@@ -17,6 +17,7 @@ from minibuild.runtimes import limits, probing
 from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process, Tmpfs
 from minibuild.runtimes.cradle import Cradle
 from minibuild.runtimes.host import clean_environment, streams_for, which
+from minibuild.runtimes.networks import network_of
 from minibuild.runtimes.program import Refusal, find_program, loader_of
 from minibuild.runtimes.streams import follow
 from minibuild.runtimes.tree import MASKED_PATHS, READ_ONLY_PATHS, ready_tree
@@ -55,7 +56,7 @@ class Bubblewrap:
         if binary is None:
             raise UnavailableError("bwrap is not installed")
         limits.check(process, self.name, has_cgroups=self.has_cgroups)
-        with ready_tree(process, root) as binds:
+        with ready_tree(process, root) as binds, network_of(process.network) as network:
             program = find_program(root, process)
             if isinstance(program, Refusal):
                 output(program.message, "stderr")
@@ -65,7 +66,8 @@ class Bubblewrap:
             staged = [_staged(stage / str(number), mount) for number, mount in enumerate(given)]
             name = process.arguments[0] if "PATH" in dict(process.environment) else program
             with _in_memory("\0".join((*_sandbox(process, stage, staged), ""))) as options:
-                cradled = Cradle(before=_Staging(stage, root, given).mount).start(
+                staging = _Staging(stage, root, given, has_network=network is not None)
+                cradled = Cradle(before=staging.mount, network=network).start(
                     [*_command(binary, process), "--args", str(options), "--", name, *process.arguments[1:]],
                     pass_fds=(options,),
                     cwd="/",
@@ -82,6 +84,7 @@ class _Staging:
     stage: Path
     root: Path
     given: Sequence[Mount | Tmpfs]
+    has_network: bool
 
     def mount(self) -> None:
         """Brings together what bwrap binds. (Its own tmpfs has no size where it was started by another than root.)"""
@@ -93,6 +96,8 @@ class _Staging:
                 for number, bind in enumerate(self.given)
                 if isinstance(bind, Mount)
             }
+            if self.has_network:  # bwrap binds the /sys that is there, and it is to tell of that network
+                syscalls.mount("sysfs", "/sys", "sysfs", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
             syscalls.mount("tmpfs", self.stage, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755,size=64k")
             (self.stage / "root").mkdir()
             syscalls.move_mount(root, self.stage / "root")
@@ -172,8 +177,6 @@ def _sandbox(process: Process, stage: Path, binds: Sequence[Mount]) -> Iterator[
     for bind in binds:
         yield from ("--ro-bind" if bind.read_only else "--bind", os.fspath(bind.source), bind.target)
     yield from ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", process.hostname)
-    if process.network == "none":
-        yield "--unshare-net"
     if process.uid == 0:
         yield from ("--cap-drop", "ALL")
         for name in process.capabilities:

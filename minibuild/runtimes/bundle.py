@@ -17,7 +17,7 @@ def bundle(process: Process, program: str, root: Path, binds: Sequence[Mount]) -
     """The configuration; ``program`` is the path that ``arguments[0]`` means, ``binds`` have their true targets."""
     searches = "PATH" in dict(process.environment)
     capabilities = list(process.capabilities)
-    isolated = ["pid", "mount", "ipc", "uts", *(["network"] if process.network == "none" else [])]
+    isolated = ("pid", "mount", "ipc", "uts")  # of the network, the runtime is in the right one
     return {
         "ociVersion": "1.0.2",
         "process": {

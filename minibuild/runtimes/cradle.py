@@ -40,13 +40,15 @@ def _nothing() -> None:
 @dataclass(frozen=True, slots=True)
 class Cradle:
     """What to make: extra namespaces (``CLONE_…``), the root whose /proc will be theirs, and what else is done in the
-    new mount namespace before and after that is mounted.
+    new mount namespace before and after that is mounted. ``network`` is the descriptor of a network namespace to join;
+    None: ours.
     """
 
     root: Path = Path("/")
     namespaces: int = 0
     before: Callable[[], None] = _nothing
     after: Callable[[], None] = _nothing
+    network: int | None = None
 
     def start(self, arguments: Sequence[str], **options: Any) -> Cradled:
         """Starts a program inside; ``options`` are subprocess.Popen's.
@@ -73,6 +75,8 @@ class Cradle:
         from subprocess import Popen
 
         try:
+            if self.network is not None:
+                syscalls.setns(self.network, syscalls.CLONE_NEWNET)
             syscalls.unshare(_ISOLATED | self.namespaces)
             syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
         except OSError as error:

@@ -13,6 +13,7 @@ from minibuild.runtimes.bundle import bundle
 from minibuild.runtimes.cgroups import hide_second_kind, remove_cgroups
 from minibuild.runtimes.cradle import Cradle
 from minibuild.runtimes.host import clean_environment, scratch, streams_for, which
+from minibuild.runtimes.networks import network_of
 from minibuild.runtimes.program import Refusal, find_program
 from minibuild.runtimes.streams import follow
 from minibuild.runtimes.tree import ready_tree
@@ -47,7 +48,11 @@ class OciRuntime:
         if binary is None:
             raise UnavailableError(f"{self.name} is not installed")
         limits.check(process, self.name, has_cgroups=self.has_cgroups)
-        with ready_tree(process, root) as binds, scratch_directory(scratch()) as made:
+        with (
+            ready_tree(process, root) as binds,
+            scratch_directory(scratch()) as made,
+            network_of(process.network) as network,
+        ):
             program = find_program(root, process)
             if isinstance(program, Refusal):
                 output(program.message, "stderr")
@@ -56,7 +61,7 @@ class OciRuntime:
             _write_json(made / "config.json", bundle(process, program, root, memory.bound()) | self.hooks(root))
             identity = f"minibuild-{made.name}"
             command = [binary, "--root", f"{made}/state", "--log", f"{made}/log", *self.options]
-            cradle = Cradle(before=lambda: self.before(root, memory))
+            cradle = Cradle(before=lambda: self.before(root, memory), network=network)
             try:
                 cradled = cradle.start(
                     [*command, "run", "--bundle", str(made), identity],

@@ -15,6 +15,7 @@ from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process, Tm
 from minibuild.runtimes.cgroups import hide_second_kind, remove_cgroups
 from minibuild.runtimes.cradle import Cradle
 from minibuild.runtimes.host import clean_environment, scratch, streams_for, which
+from minibuild.runtimes.networks import network_of
 from minibuild.runtimes.program import Refusal, find_program
 from minibuild.runtimes.streams import follow
 from minibuild.runtimes.tree import DEVICES, MASKED_PATHS, bind_into, is_own, ready_tree
@@ -68,6 +69,7 @@ class PodmanRuntime:
             ready_tree(process, root) as binds,
             mount_points(root, [(path, True) for path in _COVERED]) as covered,
             scratch_directory(scratch()) as made,
+            network_of(process.network) as network,
         ):
             program = find_program(root, process)
             if isinstance(program, Refusal):
@@ -78,7 +80,7 @@ class PodmanRuntime:
             said = _Last(output)
             identity = f"minibuild-{made.name}"
             try:
-                cradled = Cradle(before=place.mount).start(
+                cradled = Cradle(before=place.mount, network=network).start(
                     [binary, *place.words(process, program, identity)],
                     cwd="/",
                     env=place.environment(),
@@ -170,7 +172,7 @@ class _Place:
         if in_first_user_namespace():
             yield f"--cgroup-parent=/{identity}"
         yield from ("--unsetenv=container", "--unsetenv=TERM")
-        yield f"--network={process.network}"
+        yield "--network=host"  # podman is in the right one
         yield f"--hostname={process.hostname}"
         yield f"--user={process.uid}:{process.gid}"
         yield from (f"--group-add={group}" for group in process.groups)

@@ -14,6 +14,7 @@ from minibuild.runtimes import limits, probing
 from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process, Tmpfs
 from minibuild.runtimes.cradle import Cradle
 from minibuild.runtimes.host import streams_for, which
+from minibuild.runtimes.networks import network_of
 from minibuild.runtimes.program import Refusal, find_program
 from minibuild.runtimes.streams import follow
 from minibuild.runtimes.tree import DEVICE_LINKS, DEVICES, MASKED_PATHS, READ_ONLY_PATHS, bind_into, ready_tree
@@ -45,15 +46,14 @@ class UnshareRuntime:
     def run(self, process: Process, root: Path, output: OutputLine, cancellation: Cancellation) -> int:
         """Runs a process whose root directory is the tree, by pivot_root(2)."""
         limits.check(process, self.name, has_cgroups=self.has_cgroups)
-        with ready_tree(process, root) as binds:
+        with ready_tree(process, root) as binds, network_of(process.network) as network:
             program = find_program(root, process)
             if isinstance(program, Refusal):
                 output(program.message, "stderr")
                 return program.status
             inside = _Inside(process, root, binds, capabilities.known())
             extra = syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
-            extra |= syscalls.CLONE_NEWNET if process.network == "none" else 0
-            cradle = Cradle(root, extra, inside.mount, inside.enter)
+            cradle = Cradle(root, extra, inside.mount, inside.enter, network)
             try:
                 cradled = cradle.start(
                     process.arguments,
@@ -112,8 +112,6 @@ class _Inside:
         if not self.process.privileged:
             self._cover()
         syscalls.sethostname(self.process.hostname)
-        if self.process.network == "none":
-            _raise_loopback()
         os.chdir(self.root)
         syscalls.pivot_root(".", ".")
         syscalls.umount(".", syscalls.MNT_DETACH)
@@ -140,16 +138,6 @@ def _make_devices(device: Path) -> None:
         mounts.bind(f"/dev/{name}", device / name)
     for name, target in DEVICE_LINKS:
         (device / name).symlink_to(target)
-
-
-def _raise_loopback() -> None:
-    import fcntl
-    import socket
-    import struct
-
-    up = struct.pack("16sH14x", b"lo", 0x1 | 0x40)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        fcntl.ioctl(any_socket, 0x8914, up)  # SIOCSIFFLAGS
 
 
 def _exec_status(error: OSError, process: Process, output: OutputLine) -> int:
