@@ -26,6 +26,7 @@ ssh-agent:openssh-client
 qemu-aarch64-static:qemu-user-static
 mkfs.btrfs:btrfs-progs
 mkfs.xfs:xfsprogs
+fuse-overlayfs:fuse-overlayfs
 setcap:libcap2-bin
 setpriv:util-linux
 strace:strace

@@ -28,12 +28,14 @@ _T = TypeVar("_T")
 
 class WhiteoutStyle(Enum):
     """What deletions become: done at once to the tree that is already there, or marks for the kernel's overlay in a
-    directory of the layer's own (the attribute's namespace is ``user`` where the mount has ``userxattr``).
+    directory of the layer's own (the attribute's namespace is ``user`` where the mount has ``userxattr``), or for
+    fuse-overlayfs.
     """
 
     APPLY = ""
     OVERLAY_TRUSTED = "trusted.overlay.opaque"
     OVERLAY_USER = "user.overlay.opaque"
+    OVERLAY_FUSE = "user.fuseoverlayfs.opaque"
 
 
 def read_index(stream: BinaryIO) -> Index:

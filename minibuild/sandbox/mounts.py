@@ -8,13 +8,13 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from minibuild.errors import UnavailableError
 from minibuild.sandbox import syscalls
 from minibuild.sandbox.userns import AS_ROOT, in_first_user_namespace
+from minibuild.values import dataclass
 
 # The kernel's own bound is 500 lower directories.
 OVERLAY_LIMIT = 500
@@ -22,6 +22,7 @@ OVERLAY_LIMIT = 500
 # distrusts redirects planted in a layer; "off" still follows them where the kernel was built so.
 _OVERLAY_OPTIONS = (("index", "off"), ("metacopy", "off"), ("redirect_dir", "nofollow"))
 _SOURCE = "minibuild"
+_OURS = re.compile(rb" - (?:fuse\.)?overlay minibuild ")
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 _thread = threading.local()
 
@@ -63,7 +64,7 @@ def may_mount() -> bool:
 def _drop_copies() -> None:
     # A thread started by one that has trees mounted gets copies of them, which would keep them alive.
     table = Path("/proc/thread-self/mountinfo").read_bytes()
-    places = [line.split(b" ")[4] for line in table.splitlines() if b" - overlay minibuild " in line]
+    places = [line.split(b" ")[4] for line in table.splitlines() if _OURS.search(line)]
     for place in reversed(places):
         with suppress(OSError):
             unmount(os.fsdecode(_OCTAL.sub(lambda octal: bytes([int(octal[1], 8)]), place)))

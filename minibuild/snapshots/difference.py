@@ -27,6 +27,7 @@ _KINDS: Mapping[int, Kind] = {
 }
 _KEPT_PREFIXES = ("user.", "trusted.", "system.posix_acl_")
 _CAPABILITY = "security.capability"
+_FUSE_MARKS = "user.fuseoverlayfs."  # which nobody can set where these mean something
 
 D = TypeVar("D")
 
@@ -60,7 +61,7 @@ def attributes(outside: str, overlay_prefix: str = "") -> Mapping[str, bytes]:
     for name in sorted(names):
         if name == _CAPABILITY:
             kept[name] = _capability(os.getxattr(outside, name, follow_symlinks=False))
-        elif name.startswith(_KEPT_PREFIXES):
+        elif name.startswith(_KEPT_PREFIXES) and not name.startswith(_FUSE_MARKS):
             shown = name
             if overlay_prefix and name.startswith(overlay_prefix):
                 if not name.startswith(overlay_prefix + "overlay."):

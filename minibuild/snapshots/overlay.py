@@ -8,14 +8,14 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, Self
 
 from minibuild.errors import UnavailableError
 from minibuild.layers.entry import Change
 from minibuild.sandbox.copying import copy_file, copy_metadata, copy_tree
-from minibuild.sandbox.mounts import Overlay, deepest_overlay, mounted, private_mounts, unmount
+from minibuild.sandbox.mounts import Overlay, deepest_overlay, mounted, private_mounts
 from minibuild.sandbox.userns import in_first_user_namespace
 from minibuild.snapshots import upper
 from minibuild.snapshots.shelf import Shelf
@@ -31,6 +31,18 @@ class OverlaySnapshotter:
 
     name: ClassVar[str] = "overlay"
     shelf: Shelf
+
+    @staticmethod
+    def marks() -> str:
+        """Where the attributes stand by which directories say what they hide."""
+        return "trusted.overlay." if in_first_user_namespace() else "user.overlay."
+
+    @contextmanager
+    def mounted(self, overlay: Overlay, target: Path) -> Iterator[None]:
+        """Mounts directories of the shelf on one another while the block lasts."""
+        overlay.mount(target)
+        with mounted(target):
+            yield
 
     @classmethod
     def probe(cls, root: Path) -> str | None:
@@ -61,7 +73,7 @@ class OverlaySnapshotter:
 
         if chain in self:
             return None
-        style = WhiteoutStyle.OVERLAY_TRUSTED if in_first_user_namespace() else WhiteoutStyle.OVERLAY_USER
+        style = WhiteoutStyle(f"{self.marks()}opaque")
         lowers = self._lowers(parent)
         with self.shelf.new() as made:
             files = _fresh_root(made, lowers[0])
@@ -74,26 +86,20 @@ class OverlaySnapshotter:
         """The tree, mounted read-only for the calling thread."""
         private_mounts()
         overlay = Overlay(self._lowers(chain, mountable=True))
-        with self.shelf.new() as directory:
-            overlay.mount(directory)
-            with mounted(directory):
-                yield directory
+        with self.shelf.new() as directory, self.mounted(overlay, directory):
+            yield directory
 
     @contextmanager
     def workspace(self, parent: str | None) -> Iterator[OverlayWorkspace]:
         """A writable tree on top, mounted for the calling thread."""
         private_mounts()
         lowers = self._lowers(parent, mountable=True)
-        with self.shelf.new() as made:
+        with self.shelf.new() as made, ExitStack() as mounts:
             files, work, root = _fresh_root(made, lowers[0]), made / "work", made / "root"
             work.mkdir()
             root.mkdir()
-            Overlay(lowers, files, work).mount(root)
-            workspace = OverlayWorkspace(self.shelf, made, lowers, parent, root)
-            try:
-                yield workspace
-            finally:
-                workspace.unmount()
+            mounts.enter_context(self.mounted(Overlay(lowers, files, work), root))
+            yield OverlayWorkspace(self, made, lowers, parent, root, mounts)
 
     def retain(self, chains: Iterable[str]) -> None:
         """Forgets all trees but these and those that they stand on."""
@@ -130,28 +136,23 @@ class OverlaySnapshotter:
 class OverlayWorkspace:
     """A mounted tree and the directory that takes its changes."""
 
-    shelf: Shelf
+    snapshotter: OverlaySnapshotter
     made: Path
     lowers: Sequence[Path]
     parent: str | None
     root: Path
-    _is_mounted: bool = True
+    mounts: ExitStack
 
     def commit(self, chain: str) -> OverlayCommitted:
         """Unmounts the tree and gives its changes their name; ready at once, however much has changed."""
         from minibuild.sandbox.scratch import remove_tree
 
-        self.unmount()
+        self.mounts.close()
         self.root.rmdir()
         remove_tree(self.made / "work")
-        self.shelf.publish(self.made, chain, self.parent)
-        return OverlayCommitted(self.shelf.files(chain), self.lowers)
-
-    def unmount(self) -> None:
-        """Takes the mount away; once is enough."""
-        if self._is_mounted:
-            self._is_mounted = False
-            unmount(self.root)
+        shelf = self.snapshotter.shelf
+        shelf.publish(self.made, chain, self.parent)
+        return OverlayCommitted(shelf.files(chain), self.lowers, self.snapshotter.marks())
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +161,11 @@ class OverlayCommitted:
 
     files: Path
     lowers: Sequence[Path]
+    marks: str
 
     def changes(self) -> Iterator[Change]:
         """The difference, in time by the number of changes."""
-        return upper.changes(os.fspath(self.files), [os.fspath(lower) for lower in self.lowers], _marks())
+        return upper.changes(os.fspath(self.files), [os.fspath(lower) for lower in self.lowers], self.marks)
 
 
 def _empty(shelf: Shelf) -> Path:
@@ -172,10 +174,6 @@ def _empty(shelf: Shelf) -> Path:
 
 def _emptier(shelf: Shelf) -> Path:
     return shelf.root / ".emptier"
-
-
-def _marks() -> str:
-    return "trusted.overlay." if in_first_user_namespace() else "user.overlay."
 
 
 def _fresh_root(made: Path, model: Path) -> Path:

@@ -56,19 +56,20 @@ def _items(prefix: str, directory: _Directory) -> list[Item[_Directory]]:
 def _item(prefix: str, directory: _Directory, entry: os.DirEntry[str]) -> Item[_Directory]:
     path = f"{directory.path}/{entry.name}".lstrip("/")
     status = entry.stat(follow_symlinks=False)
+    lowers = beneath(directory.lowers, entry.name, prefix)
     if is_whiteout_device(status):
-        return Item(Found(path, entry.path, None), differs=True)
-    lowers = _beneath(directory.lowers, entry.name, prefix)
+        # fuse-overlayfs leaves one of whatever it deletes, even if nothing is below.
+        return Item(Found(path, entry.path, None), differs=bool(lowers))
     found = Found(path, entry.path, status)
     changed = not lowers or differs(lowers[0], found, prefix)
     if not stat.S_ISDIR(status.st_mode):
         return Item(found, changed)
     merged = lowers if lowers and stat.S_ISDIR(os.lstat(lowers[0]).st_mode) else []
-    hidden = directory.hidden or _is_opaque(entry.path, prefix)
+    hidden = directory.hidden or is_opaque(entry.path, prefix)
     return Item(found, changed, _Directory(path, entry.path, merged, hidden))
 
 
-def _beneath(lowers: Sequence[str], name: str, prefix: str) -> list[str]:
+def beneath(lowers: Sequence[str], name: str, prefix: str) -> list[str]:
     """What a name stands for below: nothing, one thing, or directories that are merged, the topmost first."""
     beneath: list[str] = []
     for lower in lowers:
@@ -81,7 +82,7 @@ def _beneath(lowers: Sequence[str], name: str, prefix: str) -> list[str]:
         if is_whiteout_device(status) or (beneath and not is_directory):
             break
         beneath.append(there)
-        if not is_directory or _is_opaque(there, prefix):
+        if not is_directory or is_opaque(there, prefix):
             break
     return beneath
 
@@ -99,7 +100,8 @@ def _names(lowers: Sequence[str]) -> set[str]:
     return names
 
 
-def _is_opaque(directory: str, prefix: str) -> bool:
+def is_opaque(directory: str, prefix: str) -> bool:
+    """It hides what is below it."""
     try:
         return os.getxattr(directory, prefix + "opaque", follow_symlinks=False) == b"y"
     except OSError:

@@ -152,7 +152,7 @@ def specials(root: Path) -> None:
 
 
 def odd_names(root: Path) -> None:
-    for name in (b"new\nline", b"latin-\xe9", "π".encode(), b"-rf", b"x" * 255):
+    for name in (b"new\nline", b"latin-\xe9", "π".encode(), b"-rf"):
         os.mkdir(os.path.join(os.fsencode(root), name))
 
 
@@ -220,9 +220,22 @@ CASES = [
     Case(
         "odd names",
         odd_names,
-        ["dir -rf", "dir latin-\udce9", "dir new\nline", f"dir {'x' * 255}", "dir π"],
+        ["dir -rf", "dir latin-\udce9", "dir new\nline", "dir π"],
     ),
+    Case("the longest name", lambda root: (root / ("x" * 255)).mkdir(), [f"dir {'x' * 255}"]),
 ]
+
+# What back-ends can't do, with the reason.
+EXCEPTIONS = {
+    ("fuse-overlayfs", "the longest name"): "it takes names of up to 251 bytes",
+    ("fuse-overlayfs", "a copy takes the place"): "a file that was deleted with its directory is in the way of cp's "
+    "O_EXCL: https://github.com/containers/fuse-overlayfs/issues/444",
+}
+
+
+def skip_exceptions(snapshotter: Snapshotter, case: Case) -> None:
+    if reason := EXCEPTIONS.get((snapshotter.name, case.name)):
+        pytest.skip(f"{snapshotter.name}: {reason}")
 
 
 def described(entry: Entry) -> str:
@@ -232,6 +245,7 @@ def described(entry: Entry) -> str:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @isolated
 def test_a_change_is_listed_as_what_it_is(snapshotter: Snapshotter, case: Case) -> None:
+    skip_exceptions(snapshotter, case)
     committed(snapshotter, "base", None, base)
 
     changes = committed(snapshotter, "changed", "base", case.change)
@@ -249,6 +263,8 @@ def order(text: str) -> list[str]:
 def test_every_snapshotter_gives_the_same_layer(btrfs: Path, case: Case) -> None:
     digests = set()
     for name in TABLE:
+        if (name, case.name) in EXCEPTIONS:
+            continue
         snapshotter = opened(name, btrfs / uuid4().hex / name)
         committed(snapshotter, "base", None, base)
         changes = committed(snapshotter, "changed", "base", case.change)
@@ -261,6 +277,7 @@ def test_every_snapshotter_gives_the_same_layer(btrfs: Path, case: Case) -> None
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @isolated
 def test_a_layer_of_the_changes_makes_the_same_tree_again(snapshotter: Snapshotter, case: Case) -> None:
+    skip_exceptions(snapshotter, case)
     committed(snapshotter, "base", None, base)
     changes = committed(snapshotter, "changed", "base", case.change)
     layer = io.BytesIO()
@@ -310,7 +327,9 @@ def test_an_entry_has_all_that_the_file_has(snapshotter: Snapshotter) -> None:
 
 @isolated
 def test_a_name_that_would_be_a_whiteout_is_refused(snapshotter: Snapshotter) -> None:
-    with pytest.raises(ImageError, match=r"^d/\.wh\.f has a name by which image layers mark deleted files$"):
+    # fuse-overlayfs refuses already to make it.
+    refusal = r"^d/\.wh\.f has a name by which image layers mark deleted files$|Invalid argument"
+    with pytest.raises((ImageError, OSError), match=refusal):
         committed(snapshotter, "one", None, lambda root: write(root, {"d/.wh.f": ""}))
 
 
