@@ -11,6 +11,8 @@ from pathlib import Path
 
 from minibuild.build.surroundings import SshAgent
 from minibuild.errors import UnavailableError, UsageError
+from minibuild.layers import owners
+from minibuild.layers.owners import Owner
 from minibuild.runtimes.host import clean_environment, which
 
 # By itself, an agent looks only every ten seconds whether whom it was started for is still there.
@@ -68,7 +70,7 @@ def forwarded(agent: Path, place: Path, owner: tuple[int, int], mode: int) -> It
             listener.bind(f"/proc/self/fd/{directory}/{place.name}")  # a socket's name is short
         finally:
             os.close(directory)
-        os.chown(place, *owner)
+        owners.lend(place, Owner(*owner))
         os.chmod(place, mode)
         listener.listen()
         threading.Thread(target=_serve, args=(listener, agent), name="ssh", daemon=True).start()

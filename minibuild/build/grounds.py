@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,9 +13,10 @@ from minibuild.build.inner import NeedsNamespace
 from minibuild.build.journal import Activity
 from minibuild.build.leaks import Leaks
 from minibuild.build.rootfs import RootFilesystems
-from minibuild.errors import Finding
+from minibuild.errors import Finding, UnavailableError, UsageError
 from minibuild.instructions.effects import RunCommand
 from minibuild.layers.entry import Change
+from minibuild.layers.owners import Owner
 from minibuild.plan import Step
 from minibuild.runtimes.base import Runtime
 from minibuild.sandbox.entering import is_plain_user, obstacle
@@ -38,9 +40,41 @@ class Ground(Protocol):
 
 def found(engine: Engine) -> Ground:
     """The ground that a build asks for, else the first that there is; raises UnavailableError where there is none."""
+    from minibuild.build import daemon
+
+    request = engine.request
+    if request.runtime == daemon.NAME:
+        if request.snapshotter:
+            raise UsageError(
+                f"--snapshotter {request.snapshotter} keeps trees here, --runtime {daemon.NAME} in the daemon",
+                hint="leave one of the two out",
+            )
+        return _remote(engine)
+    try:
+        return _local(engine)
+    except UnavailableError as error:
+        if request.runtime or request.snapshotter:
+            raise
+        try:
+            return _remote(engine)
+        except UnavailableError as other:
+            raise UnavailableError(f"{error.message}; {daemon.NAME}: {other.message}", hint=error.hint) from error
+
+
+def _remote(engine: Engine) -> Ground:
+    from minibuild.build.daemon.ground import DaemonGround
+
+    return DaemonGround.open(engine)
+
+
+def _local(engine: Engine) -> Ground:
     from minibuild import runtimes, snapshots
 
     request, store = engine.request, engine.store
+    if sys.platform != "linux":
+        raise UnavailableError(
+            f"RUN takes Linux, and this is {sys.platform}", hint="start a docker or podman machine, or set DOCKER_HOST"
+        )
     if is_plain_user():
         raise obstacle() or NeedsNamespace
     roots = RootFilesystems(store, snapshots.choose(store.root, request.snapshotter or None))
@@ -78,7 +112,7 @@ class LocalGround:
                 )
                 running.report_unkept(process, span, engine.journal.warn)
             leaks = Leaks(mounted.secrets, span, engine.journal.warn)
-            return leaks.watching(workspace.commit(chain).changes)
+            return leaks.watching(workspace.commit(chain, Owner(account.uid, account.gid)).changes)
 
     def close(self) -> None:
         """Trees stay in the store, and mounts go with the thread."""

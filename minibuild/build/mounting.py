@@ -29,6 +29,8 @@ from minibuild.instructions.effects import (
     SshMount,
     TmpfsMount,
 )
+from minibuild.layers import owners
+from minibuild.layers.owners import Owner
 from minibuild.layers.tree import Tree
 from minibuild.oci import Layer
 from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Tmpfs
@@ -228,7 +230,7 @@ class _Mounting:
             file = self._in_memory() / f"secret-{len(self.made.mounts)}"
             with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
                 stream.write(value)
-                os.fchown(stream.fileno(), mount.uid, mount.gid)
+                owners.lend(stream.fileno(), Owner(mount.uid, mount.gid))
                 os.fchmod(stream.fileno(), mount.mode)
             self.made.mounts.append(Mount(file, mount.target))
 
@@ -277,7 +279,7 @@ class _Filling:
 
             copy_tree(str(self._source(origin)), str(directory), copy_file)
         os.chmod(directory, self.mount.mode)
-        os.chown(directory, self.mount.uid, self.mount.gid)
+        owners.chown(directory, Owner(self.mount.uid, self.mount.gid))
 
     def _source(self, origin: Origin) -> Path:
         build = self.mounting.build

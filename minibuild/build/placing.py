@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 
 from minibuild.build.selecting import Selected
+from minibuild.layers import owners
 from minibuild.layers.entry import Entry, Kind
+from minibuild.layers.owners import Owner
 
 _BLOCK = 1 << 20
 
@@ -28,7 +30,7 @@ def place(selected: Selected, target: Path) -> None:
             os.link(placed[entry.link], path)
         elif entry.kind is Kind.SYMLINK:
             os.symlink(entry.link, path)
-            os.chown(path, entry.uid, entry.gid, follow_symlinks=False)
+            owners.chown(path, Owner(entry.uid, entry.gid))
         else:
             _write(selected, entry, path)
         placed[entry.path] = path
@@ -46,7 +48,7 @@ def _write(selected: Selected, entry: Entry, path: str) -> None:
 
 
 def _adorn(path: str, entry: Entry) -> None:
-    os.chown(path, entry.uid, entry.gid)
+    owners.chown(path, Owner(entry.uid, entry.gid))
     os.chmod(path, entry.mode)
     for name, value in entry.xattrs.items():
         os.setxattr(path, name, value)

@@ -14,10 +14,11 @@ from types import TracebackType
 from typing import BinaryIO, TypeVar
 
 from minibuild.errors import ImageError, UnavailableError
-from minibuild.layers import names, tar
+from minibuild.layers import names, owners, tar
 from minibuild.layers.entry import Entry, Kind
 from minibuild.layers.index import LARGEST_TEXT, TEXTS, Index, IndexBuilder
 from minibuild.layers.overlay import showing, shown
+from minibuild.layers.owners import Owner, Owners, Record
 from minibuild.layers.rooted import Rooted
 
 _CHUNK = 1 << 20
@@ -57,19 +58,24 @@ def read_index(stream: BinaryIO) -> Index:
 
 
 def unpack(
-    stream: BinaryIO, root: Path, style: WhiteoutStyle = WhiteoutStyle.APPLY, *, below: Sequence[Path] | None = None
+    stream: BinaryIO,
+    root: Path,
+    style: WhiteoutStyle = WhiteoutStyle.APPLY,
+    *,
+    below: Sequence[Path] | None = None,
+    keeping: Owners = Owners.KERNEL,
 ) -> Index:
     """Unpacks an uncompressed tar, read to its end, into a directory that exists, and answers its index.
 
     ``below`` has the directories of the layers below, newest first, for the overlay styles: a directory that the tar
     has files in but doesn't describe is made like theirs, and only what they show is marked as deleted; None says that
-    they aren't known, and all is marked. In the root's place no symlink is ever followed: one of a
-    layer below gives way to a directory, as on an overlay; one of the tar itself is an error. As another user than
-    root, owners stay that user's, and what only root can make is left out: device nodes, and attributes of the
-    ``trusted`` and ``security`` namespaces. Raises ImageError, naming the entry; what was unpacked so far stays.
+    they aren't known, and all is marked. In the root's place no symlink is ever followed: one of a layer below gives
+    way to a directory, as on an overlay; one of the tar itself is an error. As another user than root, owners stay that
+    user's unless ``keeping`` has them recorded, devices are left out unless they are so too, and attributes of the
+    ``trusted`` and ``security`` namespaces are. Raises ImageError, naming the entry; what was unpacked so far stays.
     """
     with Rooted(root) as rooted:
-        unpacking = _Unpacking(rooted, style, below)
+        unpacking = _Unpacking(rooted, style, below, keeping)
         for entry, content in tar.read_entries(stream):
             with _Naming(entry.path):
                 unpacking.put(entry, content)
@@ -80,9 +86,10 @@ def unpack(
 class _Unpacking:
     """One layer on its way into a directory."""
 
-    def __init__(self, root: Rooted, style: WhiteoutStyle, below: Sequence[Path] | None) -> None:
+    def __init__(self, root: Rooted, style: WhiteoutStyle, below: Sequence[Path] | None, keeping: Owners) -> None:
         self.table = IndexBuilder()
         self._root, self._style, self._below = root, style, below
+        self._records = keeping is Owners.RECORD
         self._is_root = os.geteuid() == 0
         self._opaques: set[str] = set()
         self._whiteouts: set[str] = set()
@@ -177,11 +184,22 @@ class _Unpacking:
 
     def _make(self, entry: Entry) -> None:
         """Makes a symlink, a device or a FIFO."""
+        if self._records and entry.kind in (Kind.CHARACTER, Kind.BLOCK):
+            self._stand_in(entry)
+            return
         try:
             self._replacing(entry.path, lambda parent, name: self._make_node(entry, parent, name))
         except PermissionError:
             if entry.kind not in (Kind.CHARACTER, Kind.BLOCK):
                 raise
+
+    def _stand_in(self, entry: Entry) -> None:
+        """Makes the file that stands for a device."""
+        target = self._replacing(entry.path, lambda parent, name: os.open(name, _NEW_FILE, 0o600, dir_fd=parent))
+        try:
+            self._describe(target, entry)
+        finally:
+            os.close(target)
 
     def _make_node(self, entry: Entry, parent: int, name: bytes) -> None:
         match entry.kind:
@@ -192,12 +210,14 @@ class _Unpacking:
             case _:
                 kind = stat.S_IFCHR if entry.kind is Kind.CHARACTER else stat.S_IFBLK
                 os.mknod(name, kind | 0o600, os.makedev(*entry.device), dir_fd=parent)
-        if self._is_root:
+        if self._is_root and not self._records:
             os.chown(name, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
         if entry.kind is not Kind.SYMLINK:
             os.chmod(name, entry.mode, dir_fd=parent)
         self._set_xattrs(b"/proc/self/fd/%d/%s" % (parent, name), entry.xattrs)
-        os.utime(name, ns=(entry.mtime * _SECOND,) * 2, dir_fd=parent, follow_symlinks=False)
+        mtime = entry.mtime * _SECOND
+        accessed = owners.accessed(Owner(entry.uid, entry.gid)) if self._records else mtime
+        os.utime(name, ns=(accessed, mtime), dir_fd=parent, follow_symlinks=False)
 
     def _delete(self, path: str) -> None:
         """Does what a whiteout says to the layers below; what the tar itself has at that path stays."""
@@ -256,19 +276,23 @@ class _Unpacking:
         forbids another: a change of owner clears setuid bits and capabilities, and a plain user can't set attributes
         of what that user can't write to.
         """
-        if self._is_root:
+        if self._is_root and not self._records:
             os.chown(target, entry.uid, entry.gid)
         if entry.path in self._merged:
             for name in set(os.listxattr(target)) - {*entry.xattrs, self._style.value}:
                 with suppress(OSError):
                     os.removexattr(target, name)
         self._set_xattrs(target, entry.xattrs)
+        if self._records:
+            owners.record(target, Record.of(entry.uid, entry.gid, entry.kind, entry.device))
         os.chmod(target, entry.mode)
         os.utime(target, ns=(entry.mtime * _SECOND,) * 2)
 
     def _copy_from_below(self, target: int, path: str) -> None:
         """Describes a directory that the tar doesn't as the layers below have it, if they show it still."""
         os.chmod(target, 0o755)
+        if self._records:
+            owners.record(target, Record(Owner()))
         if path in self._whiteouts or self._is_hidden(path):
             return
         layer = showing(self._below or (), path, self._style.value)
@@ -278,7 +302,7 @@ class _Unpacking:
             source = root.find(path)
             if source is None:
                 return
-            status = os.fstat(source)
+            status = owners.seen(source, os.fstat(source)) if self._records else os.fstat(source)
             xattrs = {name: os.getxattr(source, name) for name in os.listxattr(source) if ".overlay." not in name}
         mode, mtime = stat.S_IMODE(status.st_mode), status.st_mtime_ns // _SECOND
         entry = Entry(path, Kind.DIRECTORY, mode, status.st_uid, status.st_gid, mtime=mtime, xattrs=xattrs)

@@ -7,6 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+from minibuild.layers import owners
+from minibuild.layers.owners import Owner
 from minibuild.sandbox.inside import resolve
 
 
@@ -31,7 +33,6 @@ def make_directory_in_root(root: Path, path: str, owner: tuple[int, int] = (0, 0
         make_directory_in_root(root, place.path.rpartition("/")[0] or "/", owner)
         os.mkdir(place.outside, 0o755)
         os.chmod(place.outside, 0o755)
-        if owner != (0, 0):
-            os.chown(place.outside, *owner)
+        owners.chown(place.outside, Owner(*owner))
     elif not place.is_directory:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), place.path)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, Protocol, Self
 
 from minibuild.layers.entry import Change
+from minibuild.layers.owners import ROOT, Owner
 
 if TYPE_CHECKING:
     from minibuild.layers.index import Index
@@ -19,8 +20,10 @@ class Workspace(Protocol):
     root: Path
     """The mounted tree. Only the thread that entered the workspace sees the mount."""
 
-    def commit(self, chain: str) -> Committed:
-        """Seals the tree under a name that its snapshotter then knows; nothing may be written to it afterwards."""
+    def commit(self, chain: str, owner: Owner = ROOT) -> Committed:
+        """Seals the tree under a name that its snapshotter then knows; nothing may be written to it afterwards.
+        ``owner`` is whose all that is new in it is, where owners are recorded.
+        """
 
 
 class Committed(Protocol):

@@ -15,6 +15,7 @@ from functools import partial
 from typing import BinaryIO, Generic, NamedTuple, TypeVar
 
 from minibuild.errors import ImageError
+from minibuild.layers import owners
 from minibuild.layers.entry import NO_XATTRS, Change, Entry, Kind
 
 _KINDS: Mapping[int, Kind] = {
@@ -27,7 +28,8 @@ _KINDS: Mapping[int, Kind] = {
 }
 _KEPT_PREFIXES = ("user.", "trusted.", "system.posix_acl_")
 _CAPABILITY = "security.capability"
-_FUSE_MARKS = "user.fuseoverlayfs."  # which nobody can set where these mean something
+# Fuse-overlayfs's, which nobody can set where these mean something, and ours.
+_MARKS = ("user.fuseoverlayfs.", owners.ATTRIBUTE)
 
 D = TypeVar("D")
 
@@ -61,7 +63,7 @@ def attributes(outside: str, overlay_prefix: str = "") -> Mapping[str, bytes]:
     for name in sorted(names):
         if name == _CAPABILITY:
             kept[name] = _capability(os.getxattr(outside, name, follow_symlinks=False))
-        elif name.startswith(_KEPT_PREFIXES) and not name.startswith(_FUSE_MARKS):
+        elif name.startswith(_KEPT_PREFIXES) and not name.startswith(_MARKS):
             shown = name
             if overlay_prefix and name.startswith(overlay_prefix):
                 if not name.startswith(overlay_prefix + "overlay."):
@@ -126,7 +128,7 @@ def walk(top: D, items: Callable[[D], list[Item[D]]]) -> Iterator[tuple[Found, b
 
 def root_differs(before: str, after: str, overlay_prefix: str = "") -> bool:
     """Mode, owner or attributes of the root differ; that its time does says only that something in it does."""
-    one, other = os.lstat(before), os.lstat(after)
+    one, other = owners.lstat(before), owners.lstat(after)
     return (one.st_mode, one.st_uid, one.st_gid) != (other.st_mode, other.st_uid, other.st_gid) or (
         attributes(before, overlay_prefix) != attributes(after, overlay_prefix)
     )
@@ -134,10 +136,11 @@ def root_differs(before: str, after: str, overlay_prefix: str = "") -> bool:
 
 def differs(before: str, found: Found, overlay_prefix: str = "") -> bool:
     """What was found isn't what was there before, at that path of ours."""
-    status, earlier = found.status, os.lstat(before)
+    if found.status is None:
+        return True
+    status, earlier = owners.seen(found.outside, found.status), owners.lstat(before)
     return not (
-        status is not None
-        and _same_status(earlier, status)
+        _same_status(earlier, status)
         and attributes(before, overlay_prefix) == attributes(found.outside, overlay_prefix)
         and _same_content(before, found.outside, status.st_mode)
     )
@@ -176,6 +179,7 @@ def changes_of(found: list[Found], attributes_of: Callable[[str], Mapping[str, b
         if status is None:
             yield Entry(path, Kind.WHITEOUT), None
             continue
+        status = owners.seen(outside, status)
         kind = _KINDS.get(stat.S_IFMT(status.st_mode))
         if kind is None:
             continue

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, NamedTuple, Self, TypeAlias
 
 from minibuild.errors import UnavailableError
+from minibuild.layers import owners
 from minibuild.layers.entry import Change, Opener
+from minibuild.layers.owners import ROOT, Owner
 from minibuild.sandbox.copying import stamp
 from minibuild.sandbox.mounts import bind, may_mount, mounted, private_mounts, unmount
 from minibuild.sandbox.scratch import remove_tree
@@ -86,7 +88,7 @@ class WholeTrees:
             return reason
         try:
             with cls.open(root).workspace(None) as workspace:
-                os.chown(workspace.root, 1, 1)
+                owners.chown(workspace.root, Owner(1, 1))
         except OSError as error:
             return f"{cls.wants} can't be had here: {(error.strerror or str(error)).lower()}"
         except UnavailableError as error:
@@ -143,7 +145,7 @@ class WholeTrees:
             return None
         with self.shelf.new() as made:
             with self.derived(parent, made) as files:
-                index = unpack(layer, Path(files), WhiteoutStyle.APPLY)
+                index = unpack(layer, Path(files), WhiteoutStyle.APPLY, keeping=owners.here())
                 self.seal(files)
             self.shelf.publish(made, chain, parent)
         return index
@@ -198,9 +200,10 @@ class WholeWorkspace:
         self.trees.show(self.files, self.root, MOUNT_ATTR_NODEV)
         self._is_mounted = True
 
-    def commit(self, chain: str) -> WholeCommitted:
+    def commit(self, chain: str, owner: Owner = ROOT) -> WholeCommitted:
         """Gives the tree its name."""
         self.unmount()
+        owners.settle(self.files, owner)
         self.trees.seal(self.files)
         self.trees.shelf.publish(self.made, chain, self.parent)
         return WholeCommitted(self.trees.files(self.parent), self.trees.files(chain), self.comparison)

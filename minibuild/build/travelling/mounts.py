@@ -78,11 +78,12 @@ def warn_of_unknown(plan: Plan, wanted: frozenset[str], journal: Journal) -> Non
 
 def fill(directory: Path, layer: Layer, store: Store, journal: Journal) -> bool:
     """Puts what a cache mount had elsewhere into its new directory; where it can't be had, nothing."""
+    from minibuild.layers import owners
     from minibuild.layers.unpack import unpack
 
     try:
         with store.reading_tar(layer) as tar:
-            unpack(tar, directory)
+            unpack(tar, directory, keeping=owners.here())
     except ImageError as error:
         journal.warn(Finding(RULE, f"a cache mount starts empty: {error.message}"))
         remove_tree(directory)
