@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, Self
 
 from minibuild.errors import UnavailableError
+from minibuild.layers import owners
 from minibuild.layers.entry import Change
+from minibuild.layers.owners import ROOT, Owner
 from minibuild.sandbox.copying import copy_file, copy_metadata, copy_tree
 from minibuild.sandbox.mounts import Overlay, deepest_overlay, mounted, private_mounts
 from minibuild.sandbox.userns import in_first_user_namespace
@@ -77,7 +79,7 @@ class OverlaySnapshotter:
         lowers = self._lowers(parent)
         with self.shelf.new() as made:
             files = _fresh_root(made, lowers[0])
-            index = unpack(layer, files, style, below=lowers)
+            index = unpack(layer, files, style, below=lowers, keeping=owners.here())
             self.shelf.publish(made, chain, parent)
         return index
 
@@ -143,13 +145,14 @@ class OverlayWorkspace:
     root: Path
     mounts: ExitStack
 
-    def commit(self, chain: str) -> OverlayCommitted:
+    def commit(self, chain: str, owner: Owner = ROOT) -> OverlayCommitted:
         """Unmounts the tree and gives its changes their name; ready at once, however much has changed."""
         from minibuild.sandbox.scratch import remove_tree
 
         self.mounts.close()
         self.root.rmdir()
         remove_tree(self.made / "work")
+        owners.settle(self.made / "fs", owner)
         shelf = self.snapshotter.shelf
         shelf.publish(self.made, chain, self.parent)
         return OverlayCommitted(shelf.files(chain), self.lowers, self.snapshotter.marks())
