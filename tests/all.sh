@@ -29,6 +29,9 @@ mkfs.xfs:xfsprogs
 fuse-overlayfs:fuse-overlayfs
 setcap:libcap2-bin
 setpriv:util-linux
+slirp4netns:slirp4netns
+pasta:passt
+ip:iproute2
 strace:strace
 bzip2:bzip2
 dot:graphviz

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -25,11 +25,13 @@ import pytest
 from minibuild.errors import ImageError, UnavailableError
 from minibuild.events import Stream
 from minibuild.runtimes.base import DEFAULT_CAPABILITIES, Cancellation, Limit, Mount, Process, Runtime, Tmpfs
+from minibuild.runtimes.networks import NAMESERVER
 from minibuild.runtimes.table import ISOLATING, TABLE
 from minibuild.sandbox import capabilities
 from minibuild.snapshots.overlay import OverlaySnapshotter
 from tests.isolation import isolated
 from tests.machine import require
+from tests.world import world
 
 pytestmark = pytest.mark.e2e
 
@@ -123,6 +125,13 @@ def test_a_program_killed_by_a_signal_has_a_status_of_128_and_more(
     runtime: Runtime, tree: Path, name: str, number: int
 ) -> None:
     assert shell(runtime, tree, f"sh -c 'kill -{name} $$'; exit $?")[0] == 128 + number
+
+
+def test_a_program_killed_after_others_have_ended_well_has_not(runtime: Runtime, tree: Path) -> None:
+    if runtime.isolates:
+        pytest.skip("the first process of a pid namespace can't kill itself")
+
+    assert shell(runtime, tree, "ls / > /dev/null; kill -9 $$")[0] == 137
 
 
 REFUSED: list[tuple[str, int, str]] = [
@@ -302,6 +311,7 @@ DRIVER = """
 import sys
 from pathlib import Path
 from minibuild.runtimes.base import Cancellation, Process
+from minibuild.runtimes.networks import NAMESERVER
 from minibuild.runtimes.table import TABLE
 process = Process(("sh", "-c", sys.argv[3]), (("PATH", "/bin"),))
 TABLE[sys.argv[1]]().run(process, Path(sys.argv[2]), lambda line, stream: print(line, flush=True), Cancellation())
@@ -352,6 +362,10 @@ def test_root_has_dockers_capabilities(runtime: Runtime, tree: Path) -> None:
 def test_a_capability_that_is_left_out_is_not_there(runtime: Runtime, tree: Path) -> None:
     fewer = tuple(name for name in DEFAULT_CAPABILITIES if name != "CAP_CHOWN")
 
+    if runtime.name == "proot":
+        with pytest.raises(UnavailableError, match="proot can give a RUN no other capabilities"):
+            shell(runtime, tree, "true", capabilities=fewer)
+        return
     status, _ = shell(runtime, tree, "touch /tmp/f; chown 5 /tmp/f", capabilities=fewer)
 
     assert status == 1
@@ -388,7 +402,8 @@ def test_files_are_made_with_the_usual_mask_and_owner(runtime: Runtime, tree: Pa
         os.umask(before)
 
     made = (tree / "tmp/file").stat()
-    assert (oct(made.st_mode), made.st_uid, made.st_gid) == (oct(0o100644), 1000, 1001)
+    owner = (os.geteuid(), os.getegid()) if runtime.name == "proot" else (1000, 1001)
+    assert (oct(made.st_mode), made.st_uid, made.st_gid) == (oct(0o100644), *owner)
 
 
 def test_the_environment_is_the_one_given_and_nothing_of_ours(runtime: Runtime, tree: Path) -> None:
@@ -684,6 +699,60 @@ def test_without_a_network_there_is_loopback_and_nothing_else(runtime: Runtime, 
     script = "tail -n +3 /proc/net/dev | sed 's/:.*//'; ping -c 1 -W 1 127.0.0.1 > /dev/null && echo up"
 
     assert said(runtime, tree, script, network="none").split() == ["lo", "up"]
+
+
+@pytest.mark.isolating
+@pytest.mark.parametrize("carrier", ["slirp4netns", "pasta"])
+@isolated
+def test_a_private_network_reaches_out_and_not_to_this_machines_loopback(
+    runtime: Runtime, tree: Path, tmp_path: Path, carrier: str
+) -> None:
+    require("ip", carrier)
+    (tmp_path / "resolv.conf").write_text(f"nameserver {NAMESERVER}\n")
+    resolv_conf = Mount(tmp_path / "resolv.conf", "/etc/resolv.conf")
+    with world(tmp_path) as there:
+        port = there.beyond.partition(":")[2]
+        fetching = [f"timeout 1 wget -q -O - http://{place} 2> /dev/null" for place in there.forbidden]
+        script = f"wget -q -O - http://a.example:{port} | cut -c 1-5; ls /sys/class/net; {' & '.join(fetching)} & wait"
+
+        heard = said(runtime, tree, script, network=carrier, mounts=(resolv_conf,)).split()
+
+    # One takes the name of the interface that this machine goes out by.
+    assert heard == ["hello", "lo", {"slirp4netns": "tap0", "pasta": "out0"}[carrier]]
+
+
+@pytest.mark.isolating
+@isolated
+def test_private_networks_are_apart_from_one_another_and_end_with_their_containers(
+    runtime: Runtime, tree: Path, tmp_path: Path
+) -> None:
+    require("ip", "slirp4netns")
+    shutil.copytree(tree, tmp_path / "other", symlinks=True)
+    (tmp_path / "shared").mkdir()
+    options = {"network": "private", "mounts": (Mount(tmp_path / "shared", "/shared", read_only=False),)}
+    serving = "nc -l -p 5555 & until grep :15B3 /proc/net/tcp*; do :; done; touch /shared/is-serving; "
+    serving += "until test -e /shared/has-asked; do sleep 0.05; done"
+    asking = (
+        "until test -e /shared/is-serving; do sleep 0.05; done; nc -w 1 127.0.0.1 5555 2> /dev/null && echo joined; "
+    )
+    asking += "wget -q -O - http://{} | cut -c 1-5; touch /shared/has-asked"
+    with world(tmp_path) as there:
+        thread = threading.Thread(target=shell, args=(runtime, tree, serving), kwargs=options)
+        thread.start()
+        heard = said(runtime, tmp_path / "other", asking.format(there.beyond), **options)
+        thread.join()
+
+        assert (heard, carriers_of(Path("/proc/thread-self/ns/net"))) == ("hello", [])
+
+
+def carriers_of(network: Path) -> list[str]:
+    """What serves private networks out of this one."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if os.path.samefile(entry / "ns/net", network) and "slirp4netns" in (entry / "comm").read_text():
+                found.append(entry.name)
+    return found
 
 
 @pytest.mark.isolating
