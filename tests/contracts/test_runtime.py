@@ -311,7 +311,6 @@ DRIVER = """
 import sys
 from pathlib import Path
 from minibuild.runtimes.base import Cancellation, Process
-from minibuild.runtimes.networks import NAMESERVER
 from minibuild.runtimes.table import TABLE
 process = Process(("sh", "-c", sys.argv[3]), (("PATH", "/bin"),))
 TABLE[sys.argv[1]]().run(process, Path(sys.argv[2]), lambda line, stream: print(line, flush=True), Cancellation())
