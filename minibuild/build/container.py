@@ -69,6 +69,12 @@ def _run(
     cancellation: Cancellation,
 ) -> int:
     from minibuild import runtimes, snapshots
+    from minibuild.build import daemon
+
+    if request.runtime == daemon.NAME:
+        raise UsageError(
+            "--runtime docker is for builds", hint="minibuild save IMAGE | docker load, and then docker run"
+        )
 
     runtime = runtimes.choose(request.runtime or None, store.root / "runtimes.json")
     roots = RootFilesystems(store, snapshots.choose(store.root, request.snapshotter or None))

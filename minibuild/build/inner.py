@@ -20,6 +20,7 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
+from minibuild.build import daemon
 from minibuild.build.journal import Journal
 from minibuild.errors import MinibuildError, UnavailableError
 from minibuild.events import Event
@@ -72,7 +73,8 @@ def perform_as_root(
     """
     steps = (step for index in work.plan.order for step in work.plan.stages[index].steps)
     has_runs = any(isinstance(step.effect, RunCommand) for step in steps)
-    if not has_runs or not entering.is_plain_user() or entering.obstacle():
+    is_remote = work.request.runtime == daemon.NAME
+    if not has_runs or is_remote or not entering.is_plain_user() or entering.obstacle():
         return perform(work, store, journal, cancellation)
     with journal.holding() as forget:
         try:

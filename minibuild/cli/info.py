@@ -37,9 +37,12 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 def _record(session: Session) -> Record:
     from minibuild import runtimes, snapshots
+    from minibuild.build import daemon
+    from minibuild.build.daemon.session import probe
     from minibuild.sandbox.userns import user_id
 
     with session.store() as store:
+        remote = (daemon.NAME, probe(session.environment))
         namespace = _namespace()
         usage = dict(store.usage())
         names = {str(reference) for reference, _ in store.images.list() if reference}
@@ -56,7 +59,7 @@ def _record(session: Session) -> Record:
                 "Images": len(kept),
                 "Names": len(names),
                 "Usage": usage,
-                "Runtimes": _probed(runtimes.describe()),
+                "Runtimes": _probed([*runtimes.describe(), remote]),
                 "Snapshotters": _probed(snapshots.describe(store.root)),
             }
         )
@@ -96,6 +99,8 @@ def _told(record: Record) -> str:
             chosen = " (used)" if entry["Works"] and first else ""
             first = first and not entry["Works"]
             state = f"works{chosen}" if entry["Works"] else f"no: {entry['Reason']}"
+            if entry is record["Runtimes"][-1] and entry["Works"]:
+                state += ": trees are the daemon's, whatever the snapshotter"
             label = kind.lower() if entry is record[kind][0] else ""
             lines.append(f"{label:<14}{entry['Name']:<15}{state}")
     return "\n".join(lines) + "\n"

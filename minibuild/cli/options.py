@@ -72,9 +72,10 @@ def _platform(word: str) -> Platform:
 def check_machinery(arguments: argparse.Namespace) -> None:
     """Raises UsageError for a ``--runtime`` or ``--snapshotter`` that there is none of."""
     if arguments.runtime:
+        from minibuild.build import daemon
         from minibuild.runtimes.table import TABLE as RUNTIMES
 
-        _check("--runtime", arguments.runtime, list(RUNTIMES))
+        _check("--runtime", arguments.runtime, [*RUNTIMES, daemon.NAME])
     if arguments.snapshotter:
         from minibuild.snapshots.table import TABLE as SNAPSHOTTERS
 
