@@ -11,7 +11,7 @@ import pytest
 
 from tests import bases, daemons
 from tests.command import Minibuild
-from tests.filesystems import loop_mounted
+from tests.filesystems import loop_mounted, make_pool
 from tests.machine import require
 
 
@@ -27,6 +27,14 @@ def btrfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A directory on btrfs."""
     with loop_mounted("btrfs", tmp_path_factory.mktemp("filesystem")) as place:
         yield place
+
+
+@pytest.fixture(scope="session")
+def thin_pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of devicemapper's, with a pool where the kernel can have one."""
+    directory = tmp_path_factory.mktemp("pool") / "devicemapper"
+    make_pool(directory)
+    return directory
 
 
 @pytest.fixture(scope="session")

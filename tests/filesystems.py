@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from minibuild.snapshots import storage
+from minibuild.snapshots.devicemapper import obstacle
+from minibuild.snapshots.pool_options import PoolOptions
 from tests.machine import require
 
 _BYTES = 1 << 30
@@ -31,3 +34,9 @@ def loop_mounted(kind: str, directory: Path, *words: str, options: str = "loop")
     finally:
         subprocess.run(["umount", "--lazy", place], check=True)
         image.unlink()
+
+
+def make_pool(directory: Path, *words: str) -> None:
+    """Gives a directory of devicemapper's a pool, if the kernel can have one; its files are all that will be left."""
+    if obstacle() is None:
+        storage.create(directory, PoolOptions.parse(["dm.loopdatasize=1G", "dm.basesize=256M", *words]))

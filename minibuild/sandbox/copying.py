@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
@@ -15,11 +16,23 @@ Stamp: TypeAlias = tuple[int, int]
 """(inode, time of change in ns): as long as it stays the same, so has the file."""
 
 _FICLONE = 0x40049409
+_CLOCK_REALTIME_COARSE = 5
 
 
 def stamp(status: os.stat_result) -> Stamp:
     """The stamp of a file as lstat found it."""
     return status.st_ino, status.st_ctime_ns
+
+
+def now() -> int:
+    """The time, in ns, that a change made now leaves on a file: the kernel's clock for that ticks every 1 to 10 ms."""
+    return time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+
+
+def later_than(moment: int) -> None:
+    """Waits until changes get another time than they did at that moment: who compares times would overlook them."""
+    while now() == moment:
+        time.sleep(0.0005)
 
 
 def copy_tree(source: str, target: str, copy_file: FileCopier) -> Mapping[str, Stamp]:

@@ -9,7 +9,6 @@ and time of change. Takes a pool, which ``storage`` makes.
 from __future__ import annotations
 
 import errno
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -18,6 +17,7 @@ from typing import ClassVar, Self
 
 from minibuild.errors import UnavailableError
 from minibuild.sandbox import device_mapper
+from minibuild.sandbox.copying import later_than, now
 from minibuild.sandbox.scratch import remove_tree
 from minibuild.snapshots.pool import BASE, Pool
 from minibuild.snapshots.shelf import Shelf
@@ -28,7 +28,6 @@ from minibuild.values import dataclass
 POOL = ".pool"
 _MAKES_ONE = "minibuild storage create devicemapper --size 20G"
 _MAKES_ROOM = "minibuild prune makes room; for more: minibuild storage rm devicemapper, then create --size …"
-_CLOCK_REALTIME_COARSE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +66,11 @@ class DeviceMapperSnapshotter(WholeTrees):
         with self._explaining():
             origin, volume = self._volume(parent), self.pool.fresh()
             (made / "volume").write_text(f"{volume}\n")
-            before = time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+            began = now()
             self.pool.snapshot(volume, origin)
             tree = self.pool.tree(volume, writable=True)
             try:
-                # Times of change are told apart by the kernel's ticks, every 1 to 10 ms.
-                while time.clock_gettime_ns(_CLOCK_REALTIME_COARSE) == before:
-                    time.sleep(0.001)
+                later_than(began)
                 yield tree
             finally:
                 tree.close()

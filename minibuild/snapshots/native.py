@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from minibuild.sandbox.copying import Stamp, copy_file, copy_tree, share, stamp
+from minibuild.sandbox.copying import Stamp, copy_file, copy_tree, later_than, now, share, stamp
 from minibuild.snapshots.difference import Item
 from minibuild.snapshots.whole import Comparison, Directory, WholeTrees
 from minibuild.values import dataclass
@@ -34,6 +34,7 @@ class NativeSnapshotter(WholeTrees):
         """A copy, and the stamps of the copies: by them it is known later which are as they were."""
         files = _directory_in(made)
         stamps = copy_tree(os.fspath(self.files(parent)), os.fspath(files), copy_file)
+        later_than(now())
         yield files, lambda _after: partial(_items, stamps)
 
 

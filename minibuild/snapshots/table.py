@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from minibuild.snapshots.base import Snapshotter
 from minibuild.snapshots.btrfs import BtrfsSnapshotter
+from minibuild.snapshots.devicemapper import DeviceMapperSnapshotter
 from minibuild.snapshots.fuse_overlay import FuseOverlaySnapshotter
 from minibuild.snapshots.native import NativeSnapshotter
 from minibuild.snapshots.overlay import OverlaySnapshotter
@@ -14,5 +15,11 @@ from minibuild.snapshots.overlay import OverlaySnapshotter
 # deleted with their directory are in the way of new ones (https://github.com/containers/fuse-overlayfs/issues/444).
 TABLE: Mapping[str, type[Snapshotter]] = {
     snapshotter.name: snapshotter
-    for snapshotter in (OverlaySnapshotter, BtrfsSnapshotter, NativeSnapshotter, FuseOverlaySnapshotter)
+    for snapshotter in (
+        OverlaySnapshotter,
+        BtrfsSnapshotter,
+        DeviceMapperSnapshotter,
+        NativeSnapshotter,
+        FuseOverlaySnapshotter,
+    )
 }

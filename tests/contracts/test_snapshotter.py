@@ -39,11 +39,19 @@ def opened(name: str, directory: Path) -> Snapshotter:
     return TABLE[name].open(directory)
 
 
+def emptied(directory: Path) -> Path:
+    """A directory of devicemapper's, without the trees of earlier tests; making a pool takes a second."""
+    in_thread(lambda: TABLE["devicemapper"].probe(directory) or TABLE["devicemapper"].open(directory).retain([]))
+    return directory
+
+
 @pytest.fixture(params=list(TABLE))
 def trees(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """Where a snapshotter keeps its trees; the directory is called what the snapshotter is."""
     place = request.getfixturevalue("btrfs") / uuid4().hex if request.param == "btrfs" else tmp_path / "trees"
     assert isinstance(place, Path)
+    if request.param == "devicemapper":
+        return emptied(request.getfixturevalue("thin_pool"))
     return place / request.param
 
 
@@ -260,14 +268,14 @@ def order(text: str) -> list[str]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @isolated
-def test_every_snapshotter_gives_the_same_layer(btrfs: Path, case: Case) -> None:
+def test_every_snapshotter_gives_the_layer_that_copying_gives(
+    snapshotter: Snapshotter, btrfs: Path, case: Case
+) -> None:
+    skip_exceptions(snapshotter, case)
     digests = set()
-    for name in TABLE:
-        if (name, case.name) in EXCEPTIONS:
-            continue
-        snapshotter = opened(name, btrfs / uuid4().hex / name)
-        committed(snapshotter, "base", None, base)
-        changes = committed(snapshotter, "changed", "base", case.change)
+    for one in (snapshotter, opened("native", btrfs / uuid4().hex / "native")):
+        committed(one, "base", None, base)
+        changes = committed(one, "changed", "base", case.change)
         timeless = [(entry._replace(mtime=0), opener) for entry, opener in changes]
         digests.add(pack(timeless, io.BytesIO()).digest)
 
@@ -552,13 +560,17 @@ def killed(snapshotter: Snapshotter, trees: Path, tmp_path: Path) -> Path:  # no
     return trees
 
 
+def in_progress(trees: Path) -> list[str]:
+    return [name for name in os.listdir(trees / ".new") if name != ".lock"]
+
+
 @isolated
 def test_a_killed_build_leaves_no_mount_and_its_tree_is_swept(snapshotter: Snapshotter, killed: Path) -> None:
-    assert list(killed.rglob("half"))
+    assert len(in_progress(killed)) == 1
 
     TABLE[snapshotter.name].open(killed)
 
-    assert not list(killed.rglob("half"))
+    assert in_progress(killed) == []
     assert str(killed) not in Path("/proc/self/mountinfo").read_text()
 
 
