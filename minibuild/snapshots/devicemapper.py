@@ -27,7 +27,9 @@ from minibuild.values import dataclass
 
 POOL = ".pool"
 _MAKES_ONE = "minibuild storage create devicemapper --size 20G"
-_MAKES_ROOM = "minibuild prune makes room; for more: minibuild storage rm devicemapper, then create --size …"
+_ANEW = "minibuild storage rm devicemapper, then create"
+_MAKES_ROOM = f"minibuild prune makes room; for more: {_ANEW} --size …"
+_LARGER = f"for larger trees: {_ANEW} --storage-opt dm.basesize=…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,13 @@ class DeviceMapperSnapshotter(WholeTrees):
             try:
                 later_than(began)
                 yield tree
+            except OSError as error:
+                if error.errno == errno.ENOSPC and tree.is_full():
+                    size = f"{self.pool.parts.tree_size >> 20} MiB"
+                    raise UnavailableError(
+                        f"a tree of devicemapper has {size}, and they are full", hint=_LARGER
+                    ) from error
+                raise
             finally:
                 tree.close()
 
@@ -97,17 +106,16 @@ class DeviceMapperSnapshotter(WholeTrees):
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
-        """Raises UnavailableError in place of what a full pool or a full tree leads to."""
+        """Raises UnavailableError in place of what a full or a broken pool leads to."""
         try:
             yield
         except OSError as error:
             usage = self.pool.usage()
             if usage.is_full:
                 raise UnavailableError(f"the pool of devicemapper is full: {usage}", hint=_MAKES_ROOM) from error
-            if error.errno == errno.ENOSPC:
-                size = f"{self.pool.parts.tree_size >> 20} MiB"
-                hint = "for larger trees: minibuild storage rm devicemapper, then create --storage-opt dm.basesize=…"
-                raise UnavailableError(f"a tree of devicemapper has {size}, and they are full", hint=hint) from error
+            if usage.is_broken:
+                message = f"the pool of devicemapper can't be used, its state is {usage.mode!r}"
+                raise UnavailableError(message, hint=f"dmesg may say why; to make it anew: {_ANEW}") from error
             raise
 
 

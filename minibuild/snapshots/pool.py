@@ -17,6 +17,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -83,7 +84,12 @@ class Usage:
     @property
     def is_full(self) -> bool:
         """Nothing more can be written, or no volume be made."""
-        return self.mode in ("out_of_data_space", "ro") or self.data == self.data_total
+        return self.mode in ("out_of_data_space", "ro") or 0 < self.data_total == self.data
+
+    @property
+    def is_broken(self) -> bool:
+        """The kernel has given it up."""
+        return self.mode in ("fail", "error", "missing")
 
     def __str__(self) -> str:
         data, metadata = _percent(self.data, self.data_total), _percent(self.metadata, self.metadata_total)
@@ -185,7 +191,7 @@ class Pool:
         with self._alone():
             for name in sorted(device_mapper.names(self.parts.name), key=len, reverse=True):
                 with suppress(FileNotFoundError):
-                    _patient(lambda name=name: _removed(name))  # type: ignore[misc]
+                    _patient(partial(_removed, name), _SHORT_PATIENCE_S)
 
     def _open(self) -> int:
         if self.parts.given:
@@ -199,7 +205,7 @@ class Pool:
             for part in (self.parts.metadata, self.parts.data):
                 path = self.directory / part
                 if path.is_file():
-                    _patient(lambda path=path: _let_go(path))  # type: ignore[misc]
+                    _patient(partial(_let_go, path))
                     devices.append(stack.enter_context(loop_device(os.fspath(path))))
                 else:
                     devices.append(path.stat().st_rdev)

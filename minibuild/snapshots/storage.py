@@ -102,6 +102,7 @@ def _parts(directory: Path, options: PoolOptions) -> Parts:
     if options.data_device:
         with open(options.metadata_device, "r+b", buffering=0) as device:
             device.write(bytes(4096))  # so that the kernel takes it for that of a new pool
+            os.fsync(device.fileno())  # which it reads past the page cache
         return Parts(name, options.tree_size, options.block_size, options.data_device, options.metadata_device)
     for part, size in ((_DATA, options.data_size), (_METADATA, options.metadata_bytes)):
         with open(directory / part, "xb") as file:

@@ -48,6 +48,11 @@ class Tree(os.PathLike[str]):
         finally:
             os.close(mounted)
 
+    def is_full(self) -> bool:
+        """There is no room in it for a file."""
+        status = os.statvfs(self)
+        return status.f_bavail * status.f_frsize < 1 << 20 or not status.f_favail
+
     def seal(self) -> None:
         """Writes all out; from now on nothing can be written to it, by whomever. Raises OSError where something that
         was written before couldn't be.
