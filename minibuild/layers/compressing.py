@@ -1,15 +1,14 @@
 """A tar → a compressed blob: the same bytes for the same tar, on every machine and with any number of threads.
 
-gzip is done by zlib-ng in blocks of 1 MiB, each a raw deflate stream of its own that ends on a byte (Z_SYNC_FLUSH) and
-knows the 32 KiB before it as its dictionary: blocks can be made side by side and put together in their order. Its
-output depends on how it is fed, which is why the blocks are exact. zstd is done by libzstd with at least one worker,
-since none makes other bytes than one.
+gzip is done by libdeflate in blocks of 1 MiB, each a member of its own (RFC 1952 §2.2), so that they can be made side
+by side. It gives the same bytes on every processor (tried: amd64 of three ages, arm64), which isa-l doesn't. At level 1
+layers of programs are 2 to 3 % larger than skopeo's, and made in 0.4 of the time. zstd is done by libzstd with at least
+one worker, since none makes other bytes than one.
 """
 
 from __future__ import annotations
 
 import os
-import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,9 +19,6 @@ from minibuild.oci import MediaType
 from minibuild.values import dataclass
 
 _BLOCK = 1 << 20
-_WINDOW = 32 << 10
-# RFC 1952: no name, no time, no flags; made on an unknown system.
-_GZIP_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +55,10 @@ class Form:
     media_type: str
     levels: range
     usual: int
-    compress: Callable[[BinaryIO, int], Iterator[bytes]]
+    compress: Callable[[BinaryIO, int], Iterator[bytes | bytearray]]
 
 
-def compressed(tar: BinaryIO, compression: Compression) -> Iterator[bytes]:
+def compressed(tar: BinaryIO, compression: Compression) -> Iterator[bytes | bytearray]:
     """The compressed bytes of a stream, piece by piece."""
     form = FORMS[compression.form]
     return form.compress(tar, form.usual if compression.level is None else compression.level)
@@ -73,37 +69,25 @@ def _plain(tar: BinaryIO, _level: int) -> Iterator[bytes]:
         yield block
 
 
-def _gzip(tar: BinaryIO, level: int) -> Iterator[bytes]:
-    from zlib_ng import zlib_ng
+def _gzip(tar: BinaryIO, level: int) -> Iterator[bytearray]:
+    from deflate import gzip_compress
 
-    size = checksum = 0
-    yield _GZIP_HEAD
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with ThreadPoolExecutor(processors, thread_name_prefix="gzip") as pool:
-        ahead: deque[Future[bytes]] = deque()
-        before = b""
+        ahead: deque[Future[bytearray]] = deque()
         for block in _exact_blocks(tar):
-            size += len(block)
-            checksum = zlib_ng.crc32(block, checksum)
-            ahead.append(pool.submit(_deflated, block, before, level))
-            before = block[-_WINDOW:]
+            ahead.append(pool.submit(gzip_compress, block, level))
             if len(ahead) > 2 * processors:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
-    # An empty last block of fixed codes, then what RFC 1952 wants at the end.
-    yield b"\x03\0" + struct.pack("<II", checksum, size & 0xFFFFFFFF)
-
-
-def _deflated(block: bytes, before: bytes, level: int) -> bytes:
-    from zlib_ng import zlib_ng
-
-    deflate = zlib_ng.compressobj(level, zlib_ng.DEFLATED, -zlib_ng.MAX_WBITS, zdict=before)
-    return bytes(deflate.compress(block)) + bytes(deflate.flush(zlib_ng.Z_SYNC_FLUSH))
 
 
 def _exact_blocks(tar: BinaryIO) -> Iterator[bytes]:
-    while block := tar.read(_BLOCK):
+    """All that there is in blocks of one size; one that is empty where there is nothing."""
+    begun = False
+    while (block := tar.read(_BLOCK)) or not begun:
+        begun = True
         while len(block) < _BLOCK and (more := tar.read(_BLOCK - len(block))):
             block += more
         yield block
@@ -125,7 +109,7 @@ def _zstd(tar: BinaryIO, level: int) -> Iterator[bytes]:
 
 
 FORMS: Mapping[str, Form] = {
-    "gzip": Form(MediaType.LAYER_GZIP, range(10), 3, _gzip),
+    "gzip": Form(MediaType.LAYER_GZIP, range(10), 1, _gzip),
     "zstd": Form(MediaType.LAYER_ZSTD, range(1, 23), 3, _zstd),
     "uncompressed": Form(MediaType.LAYER, range(1), 0, _plain),
 }
