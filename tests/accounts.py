@@ -1,4 +1,4 @@
-"""A made-up plain user of this machine, with ranges of ids in /etc/subuid and /etc/subgid."""
+"""A made-up plain user of this machine, with ranges of ids in /etc/subuid and /etc/subgid, or without."""
 
 from __future__ import annotations
 
@@ -30,14 +30,16 @@ class PlainUser:
 
 
 @contextmanager
-def plain_user(name: str, lock: Path) -> Iterator[PlainUser]:
+def plain_user(name: str, lock: Path, *, has_ranges: bool = True) -> Iterator[PlainUser]:
     """The account, while the block lasts; ``lock`` is a file for those who make others meanwhile."""
+    # A system's account gets no ranges by itself.
+    kind = () if has_ranges else ("--system",)
     with locked(lock):
-        _run("useradd", "--no-create-home", "--home-dir", "/nonexistent", "--user-group", name)
+        _run("useradd", *kind, "--no-create-home", "--home-dir", "/nonexistent", "--user-group", name)
     try:
         with locked(lock):
             for file, option in (("/etc/subuid", "--add-subuids"), ("/etc/subgid", "--add-subgids")):
-                if not any(line.startswith(f"{name}:") for line in Path(file).read_text().splitlines()):
+                if has_ranges and not any(line.startswith(f"{name}:") for line in Path(file).read_text().splitlines()):
                     _run("usermod", option, _IDS, name)
         yield PlainUser(name, int(_run("id", "-u", name)))
     finally:

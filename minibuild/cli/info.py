@@ -67,7 +67,7 @@ def _record(session: Session) -> Record:
 
 def _namespace() -> Record:
     """The user namespace that a plain user's RUN needs, which we are in from here on; or why there can be none. ``Ids``
-    0: nobody needs one.
+    0: nobody needs one; 1: owners are recorded, and ``Reason`` says why there are no more.
     """
     from minibuild.sandbox import entering
 
@@ -75,9 +75,10 @@ def _namespace() -> Record:
         return Record({"Works": True, "Ids": 0, "Reason": "", "Hint": ""})
     if error := entering.obstacle():
         return Record({"Works": False, "Ids": 0, "Reason": error.message, "Hint": error.hint})
-    ids = entering.ids()
+    ids, shortage = entering.ids(), entering.shortage()
     entering.enter()
-    return Record({"Works": True, "Ids": ids, "Reason": "", "Hint": ""})
+    reason, hint = (shortage.message, shortage.hint) if shortage else ("", "")
+    return Record({"Works": True, "Ids": ids, "Reason": reason, "Hint": hint})
 
 
 def _probed(reasons: Sequence[tuple[str, str | None]]) -> list[Record]:
@@ -110,4 +111,7 @@ def _told_namespace(namespace: Record) -> list[str]:
     if not namespace["Works"]:
         return [f"{'RUN':<14}no: {namespace['Reason']}", f"{'':<14}hint: {namespace['Hint']}"]
     ids = namespace["Ids"]
+    if ids == 1:
+        told = "as root of a user namespace with a single id; other owners are recorded"
+        return [f"{'RUN':<14}{told}", f"{'':<14}{namespace['Reason']}", f"{'':<14}hint: {namespace['Hint']}"]
     return [f"{'RUN':<14}" + (f"as root of a user namespace with {ids} ids" if ids else "as root")]

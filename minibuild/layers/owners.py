@@ -87,22 +87,24 @@ def lend(path: str | os.PathLike[str] | int, owner: Owner) -> None:
         os.chown(path, *owner)
 
 
-def record(path: str | bytes | int, kept: Record) -> None:
-    """Writes down whose a file is, by its path, no link followed, or as an open file or directory."""
-    status = os.fstat(path) if isinstance(path, int) else os.lstat(path)
+def record(path: str | bytes | int, kept: Record, *, follow: bool = False) -> None:
+    """Writes down whose a file is, by its path or as an open file or directory."""
+    follow = follow or isinstance(path, int)
+    status = os.stat(path, follow_symlinks=follow)
     if _has_attributes(status):
-        os.setxattr(path, ATTRIBUTE, _encoded(kept), follow_symlinks=isinstance(path, int))
+        os.setxattr(path, ATTRIBUTE, _encoded(kept), follow_symlinks=follow)
     else:
-        os.utime(path, ns=(accessed(kept.owner), status.st_mtime_ns), follow_symlinks=False)
+        os.utime(path, ns=(accessed(kept.owner), status.st_mtime_ns), follow_symlinks=follow)
 
 
-def recorded(path: str | bytes | int, status: os.stat_result) -> Record | None:
+def recorded(path: str | bytes | int, status: os.stat_result, *, follow: bool = False) -> Record | None:
     """What is written down of a file whose status is known; None where nothing is."""
     if not _has_attributes(status):
         seconds, gid = divmod(status.st_atime_ns, _SECOND)
         return Record(Owner(seconds - _BEGINNING, gid)) if seconds >= _BEGINNING else None
     try:
-        words = os.getxattr(path, ATTRIBUTE, follow_symlinks=isinstance(path, int)).decode().split(":")
+        value = os.getxattr(path, ATTRIBUTE, follow_symlinks=follow or isinstance(path, int))
+        words = value.decode().split(":")
         owner = Owner(int(words[0]), int(words[1]))
         if words[2:]:
             return Record(owner, _DEVICES[words[2]], os.makedev(int(words[3]), int(words[4])))

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minibuild.errors import UnavailableError
+from minibuild.layers import owners
+from minibuild.layers.owners import ROOT, Owner
 from minibuild.runtimes.host import clean_environment, which
 from minibuild.sandbox import syscalls
 from minibuild.sandbox.userns import AS_ROOT
@@ -27,9 +29,15 @@ from minibuild.sandbox.userns import AS_ROOT
 if TYPE_CHECKING:
     from subprocess import Popen
 
+    from minibuild.sandbox.keeping import Keeper
+
 # It mounts /proc, as only a process inside the pid namespace can mount the right one; where, its own command line
 # needn't tell.
-_READER = "mount -t proc -o nosuid,nodev,noexec proc proc && echo && read -r _"
+# When the pipe ends, it kills all the others, and does what is left to do.
+_READER = (
+    "mount -t proc -o nosuid,nodev,noexec proc proc && echo && read -r _; "
+    '[ $# = 0 ] || { kill -9 -1; exec "$@" >/dev/null 2>&1; }'
+)
 _ISOLATED = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID
 
 
@@ -41,7 +49,8 @@ def _nothing() -> None:
 class Cradle:
     """What to make: extra namespaces (``CLONE_…``), the root whose /proc will be theirs, and what else is done in the
     new mount namespace before and after that is mounted. ``network`` is the descriptor of a network namespace to join;
-    None: ours.
+    None: ours. ``last`` are the words of a program that clears up if we die, after all else in there has been killed.
+    ``owner`` is whose the program's files are where owners are recorded.
     """
 
     root: Path = Path("/")
@@ -49,6 +58,8 @@ class Cradle:
     before: Callable[[], None] = _nothing
     after: Callable[[], None] = _nothing
     network: int | None = None
+    last: Sequence[str] = ()
+    owner: Owner = ROOT
 
     def start(self, arguments: Sequence[str], **options: Any) -> Cradled:
         """Starts a program inside; ``options`` are subprocess.Popen's.
@@ -57,21 +68,31 @@ class Cradle:
         """
         started: list[Cradled] = []
         errors: list[BaseException] = []
+        keeper = self._keeper()
 
         def work() -> None:
             try:
-                started.append(self._start(arguments, options))
+                started.append(self._start(arguments, options, keeper))
             except BaseException as error:
                 errors.append(error)
 
         thread = threading.Thread(target=work, name="cradle")
         thread.start()
         thread.join()
+        if keeper:
+            keeper.release()
         if errors:
             raise errors[0]
         return started[0]
 
-    def _start(self, arguments: Sequence[str], options: dict[str, Any]) -> Cradled:
+    def _keeper(self) -> Keeper | None:
+        if owners.here() is owners.Owners.KERNEL or os.geteuid() != 0:
+            return None
+        from minibuild.sandbox.keeping import Keeper
+
+        return Keeper(self.owner)
+
+    def _start(self, arguments: Sequence[str], options: dict[str, Any], keeper: Keeper | None) -> Cradled:
         from subprocess import Popen
 
         try:
@@ -86,6 +107,8 @@ class Cradle:
         reader, lifeline = self._reader()
         try:
             self.after()
+            if keeper:
+                keeper.keep()
             options = {"close_fds": True, "umask": 0o022, **options}
             with _no_imports():
                 process = Popen(list(arguments), **options)
@@ -106,7 +129,7 @@ class Cradle:
             raise UnavailableError("there is no sh on this host")
         inner, lifeline = os.pipe()
         reader = Popen(
-            [shell, "-c", _READER],
+            [shell, "-c", _READER, shell, *self.last],
             stdin=inner,
             stdout=PIPE,
             stderr=PIPE,

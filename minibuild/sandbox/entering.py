@@ -1,7 +1,7 @@
 """The user namespace in which a plain user is root, and has as many ids as /etc/subuid and /etc/subgid give.
 
-Inside, the user's own id is 0, and the subordinate ids are 1, 2, … in the order of the files. Only a process with a
-single thread can enter.
+Inside, the user's own id is 0, and the subordinate ids are 1, 2, … in the order of the files. Where they give none, it
+is the only one, and ``layers.owners`` is for the others. Only a process with a single thread can enter.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from minibuild.errors import UnavailableError
+from minibuild.layers import owners
 from minibuild.sandbox import syscalls
 
 _SBIN = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -32,12 +33,17 @@ def is_plain_user() -> bool:
 
 def obstacle() -> UnavailableError | None:
     """Why a plain user can't enter a namespace here, with the remedy; None where nothing is in the way."""
-    return _kernels() or _programs() or _rangeless()
+    return _kernels()
+
+
+def shortage() -> UnavailableError | None:
+    """Why there is but a single id in the namespace, with the remedy; None where there are more."""
+    return _programs() or _rangeless()
 
 
 def ids() -> int:
     """How many user ids there are in the namespace."""
-    return 1 + sum(count for _, count in _ranges("/etc/subuid"))
+    return 1 if shortage() else 1 + sum(count for _, count in _ranges("/etc/subuid"))
 
 
 def enter_as_root() -> None:
@@ -56,6 +62,26 @@ def enter_if_possible() -> None:
 
 def enter() -> None:
     """Moves this process, which has a single thread, into a namespace of its own; raises UnavailableError."""
+    owners.here.cache_clear()
+    if shortage():
+        _enter_alone()
+    else:
+        _enter_with_others()
+
+
+def _enter_alone() -> None:
+    own = {"uid": os.geteuid(), "gid": os.getegid()}
+    try:
+        syscalls.unshare(syscalls.CLONE_NEWUSER)
+        # Who could drop a group that keeps it out of files might get at them so.
+        Path("/proc/self/setgroups").write_text("deny")
+        for kind, number in own.items():
+            Path(f"/proc/self/{kind}_map").write_text(f"0 {number} 1")
+    except OSError as error:
+        raise _refused(error.strerror or str(error)) from error
+
+
+def _enter_with_others() -> None:
     from subprocess import DEVNULL, PIPE, Popen
 
     # Both programs are setuid, and work on a process of the same user from outside of its namespace.
@@ -119,12 +145,12 @@ def _programs() -> UnavailableError | None:
     for name in ("newuidmap", "newgidmap"):
         if _program(name) is None:
             return UnavailableError(
-                f"{name} is not installed, which a plain user's RUN needs",
+                f"{name} is not installed, which more ids than one take",
                 hint=f"as root: apt-get install uidmap (Debian, Ubuntu; elsewhere shadow-utils); {_AS_ROOT}",
             )
     if "\nNoNewPrivs:\t1\n" in Path("/proc/self/status").read_text():
         return UnavailableError(
-            "newuidmap can't work for a process with no_new_privs, and a plain user's RUN needs it",
+            "newuidmap can't work for a process with no_new_privs, and more ids than one take it",
             hint=f"start minibuild without it, {_AS_ROOT}",
         )
     return None
@@ -140,7 +166,7 @@ def _rangeless() -> UnavailableError | None:
     for file, option in (("/etc/subuid", "--add-subuids"), ("/etc/subgid", "--add-subgids")):
         if not _ranges(file):
             return UnavailableError(
-                f"user {name} has no range in {file}, which RUN needs for files of several owners",
+                f"user {name} has no range in {file}",
                 hint=f"as root: usermod {option} 100000-165535 {name} (a range nobody else has); {_AS_ROOT}",
             )
     return None

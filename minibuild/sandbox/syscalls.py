@@ -37,6 +37,9 @@ PR_SET_PDEATHSIG = 1
 PR_CAPBSET_READ = 23
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_SECCOMP = 22
+_SECCOMP_MODE_FILTER = 2
 _CAPABILITY_VERSION_3 = 0x20080522
 
 # The numbers of calls that came after 2019 are the same on every architecture.
@@ -89,6 +92,11 @@ def _syscall(number: int, *arguments: int | bytes | None) -> int:
     return int(_libc().syscall(ctypes.c_long(number), *longs))
 
 
+def call(number: int, *arguments: int | bytes | None) -> int:
+    """Any system call, by its number on this architecture; buffers are bytes, which nothing may be written to."""
+    return _checked(_syscall(number, *arguments))
+
+
 def unshare(flags: int) -> None:
     """Gives the calling thread namespaces of its own. (A new pid namespace is for the children it makes.)"""
     _checked(_libc().unshare(flags))
@@ -135,6 +143,27 @@ def prctl(option: int, argument: int) -> int:
 
     zero = ctypes.c_ulong(0)
     return _checked(_libc().prctl(option, ctypes.c_ulong(argument), zero, zero, zero))
+
+
+def has_filters() -> bool:
+    """The kernel takes programs that filter system calls."""
+    import ctypes
+    import errno
+
+    # Of one that knows the mode, a program at address zero is a bad address.
+    return _libc().prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, None) < 0 and ctypes.get_errno() == errno.EFAULT
+
+
+def set_filter(program: bytes) -> None:
+    """Filters all system calls that the calling thread makes from now on, and whatever it starts, by a program of
+    classic BPF. Takes CAP_SYS_ADMIN, or no_new_privs.
+    """
+    import ctypes
+    import struct
+
+    instructions = ctypes.create_string_buffer(program, len(program))
+    described = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(instructions))
+    _checked(_libc().prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, described))
 
 
 def clear_inheritable() -> None:

@@ -60,6 +60,21 @@ def account(shared_directory: Path) -> Iterator[PlainUser]:
         yield user
 
 
+@pytest.fixture(scope="session")
+def lone_account(shared_directory: Path) -> Iterator[PlainUser]:
+    """A plain user of this machine, who can have a user namespace of a single id."""
+    require("useradd", "userdel", "setpriv", root=True)
+    with plain_user(f"minibuild-1-{os.getpid()}", shared_directory / "accounts.lock", has_ranges=False) as user:
+        yield user
+
+
+@pytest.fixture
+def alone(builder: Minibuild, lone_account: PlainUser, tmp_path: Path) -> Minibuild:
+    """minibuild as the user of a single id, with a home and a store of its own."""
+    home = lone_account.own_directory(tmp_path / "lone")
+    return builder.at(home / "store").as_user(lone_account, home)
+
+
 @pytest.fixture
 def plain(builder: Minibuild, account: PlainUser, tmp_path: Path) -> Minibuild:
     """minibuild as that user, with a home and a store of its own."""

@@ -261,27 +261,25 @@ def with_mounts(script: str, *rest: str) -> tuple[str, ...]:
     return ("unshare", "--mount", "sh", "-c", f'{script} && exec "$@"', "sh", *rest)
 
 
-OBSTACLES = {
+SHORTAGES = {
     "mount --bind /dev/null /usr/bin/newuidmap": ("newuidmap is not installed", "apt-get install uidmap"),
     "mount --bind /dev/null /etc/subuid": ("no range in /etc/subuid", "usermod --add-subuids 100000-165535"),
     "mount --bind /dev/null /etc/subgid": ("no range in /etc/subgid", "usermod --add-subgids 100000-165535"),
 }
 
 
-@pytest.mark.parametrize(("script", "said"), OBSTACLES.items(), ids=[script.split("/")[-1] for script in OBSTACLES])
-def test_what_is_in_the_way_is_said_with_the_remedy(
+@pytest.mark.parametrize(("script", "said"), SHORTAGES.items(), ids=[script.split("/")[-1] for script in SHORTAGES])
+def test_why_there_is_a_single_id_is_said_with_the_remedy(
     plain: Minibuild, project: Project, script: str, said: tuple[str, str]
 ) -> None:
     root = project({"Dockerfile": "FROM busybox\nCOPY Dockerfile /\nRUN true\n"})
     hindered = plain.with_prefix(*with_mounts(script, *plain.prefix))
 
-    done, info = hindered("build", "--progress=plain", root), hindered.succeed("info")
+    info = hindered.succeed("info")
 
-    assert done.returncode == 6
-    assert "Dockerfile:3:1: error: " in done.stderr
-    assert [text in done.stderr and text in info for text in said] == [True, True]
-    # What takes no privilege was done all the same.
-    assert "DONE" in done.stderr.partition("COPY Dockerfile")[2].partition("RUN")[0]
+    assert "as root of a user namespace with a single id; other owners are recorded" in info
+    assert [text in info for text in said] == [True, True]
+    hindered.succeed("build", root)
 
 
 def test_a_kernel_that_forbids_user_namespaces_is_told_from_other_obstacles(
