@@ -15,6 +15,7 @@ docker:docker.io
 docker-registry:docker-registry
 buildah:buildah
 podman:podman
+proot:proot
 skopeo:skopeo
 umoci:umoci
 bash-static:bash-static

@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from minibuild.errors import MinibuildError, UnavailableError
 from minibuild.runtimes import limits
 from minibuild.runtimes.base import SHM_SIZE, Cancellation, OutputLine, Process, Tmpfs
-from minibuild.runtimes.host import clean_environment, scratch, streams_for, which
+from minibuild.runtimes.host import clean_environment, scratch, which
 from minibuild.runtimes.program import Refusal, find_program
 from minibuild.runtimes.streams import follow
+from minibuild.runtimes.warded import Warded
 from minibuild.sandbox.mounts import may_mount
 from minibuild.sandbox.scratch import scratch_directory
-from minibuild.values import dataclass, field
-
-if TYPE_CHECKING:
-    from subprocess import Popen
 
 
 class ChrootRuntime:
@@ -84,7 +79,7 @@ def _tried() -> str | None:
 
 def _refuse_what_takes_mounts(process: Process) -> None:
     wanted = {
-        "no network of its own": process.network == "none",
+        "no network of its own": process.network != "host",
         "no /dev/shm of another size": process.shm_size != SHM_SIZE,
         "no tmpfs of a size": any(isinstance(mount, Tmpfs) and mount.size for mount in process.mounts),
     }
@@ -93,59 +88,20 @@ def _refuse_what_takes_mounts(process: Process) -> None:
 
 
 def _started(process: Process, root: Path, program: str) -> Warded:
-    from subprocess import Popen
-
     from minibuild.runtimes.warden import Orders
 
-    orders = Orders(
-        os.fspath(root),
-        process.directory,
-        program,
-        process.arguments,
-        process.environment,
-        process.uid,
-        process.gid,
-        process.groups,
-        process.capabilities,
-        tuple((limits.NAMES.index(limit.name), limit.soft, limit.hard) for limit in process.limits),
+    return Warded.start(
+        Orders(
+            os.fspath(root),
+            process.directory,
+            program,
+            process.arguments,
+            process.environment,
+            process.uid,
+            process.gid,
+            process.groups,
+            process.capabilities,
+            limits.in_numbers(process.limits),
+        ),
+        process,
     )
-    inner, lifeline = os.pipe()
-    try:
-        # "-P": a directory that somebody builds is no place to import from.
-        command = [sys.executable, "-P", "-m", "minibuild.runtimes.warden", str(inner)]
-        warden = Popen(command, pass_fds=[inner], env=clean_environment(), **streams_for(process))
-    except BaseException:
-        os.close(lifeline)
-        raise
-    finally:
-        os.close(inner)
-    if warden.stdin:
-        warden.stdin.close()
-    with suppress(BrokenPipeError):
-        os.write(lifeline, orders.line())
-    return Warded(warden, lifeline)
-
-
-@dataclass(slots=True)
-class Warded:
-    """A program and the process that watches over it."""
-
-    process: Popen[bytes]
-    _lifeline: int
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def kill(self) -> None:
-        """Has the program killed, and all that it started; from any thread, or a signal handler."""
-        with self._lock:
-            if self._lifeline >= 0:
-                os.close(self._lifeline)
-                self._lifeline = -1
-
-    def wait(self) -> int:
-        """Waits for the program and all that it started; answers its status as a shell sees it."""
-        return self.process.wait()
-
-    def close(self) -> None:
-        """Kills whatever still lives, and waits until it is gone."""
-        self.kill()
-        self.process.wait()

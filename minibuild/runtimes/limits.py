@@ -74,7 +74,7 @@ def setter(limits: Sequence[Limit]) -> Setter | None:
         return None
     import resource
 
-    wanted = [(NAMES.index(limit.name), (limit.soft, limit.hard)) for limit in limits]
+    wanted = [(number, (soft, hard)) for number, soft, hard in in_numbers(limits)]
     set_limit = resource.setrlimit
 
     def set_all() -> None:
@@ -82,6 +82,11 @@ def setter(limits: Sequence[Limit]) -> Setter | None:
             set_limit(number, values)
 
     return set_all
+
+
+def in_numbers(limits: Sequence[Limit]) -> tuple[tuple[int, int, int], ...]:
+    """The limits as setrlimit(2) has them: (number, soft, hard)."""
+    return tuple((NAMES.index(limit.name), limit.soft, limit.hard) for limit in limits)
 
 
 def in_bundle(limits: Sequence[Limit]) -> list[dict[str, str | int]]:

@@ -15,29 +15,35 @@ import sys
 import threading
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from minibuild.sandbox import capabilities, syscalls
 
 # What a shell makes of a program that the kernel refused to start.
 _STATUSES = {errno.ENOENT: 127, errno.EACCES: 126, errno.ENOEXEC: 126, errno.EPERM: 126, errno.ELIBBAD: 126}
 _SETUP_FAILED = 125
+REPORT = 9
+_ending = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What to start: ``limits`` are (number of setrlimit(2), soft, hard), ``dropped`` numbers of capabilities."""
+    """What to start: ``limits`` are (number of setrlimit(2), soft, hard). ``root`` "": the program sees to it itself
+    where, as whom and with which capabilities anything runs. ``reports``: it writes a status to descriptor ``REPORT``
+    when all that matters is done.
+    """
 
     root: str
     directory: str
     program: str
     arguments: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
-    uid: int
-    gid: int
-    groups: tuple[int, ...]
-    capabilities: tuple[str, ...]
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    capabilities: tuple[str, ...] = ()
     limits: tuple[tuple[int, int, int], ...] = ()
+    reports: bool = False
 
     def line(self) -> bytes:
         """As a line of a pipe."""
@@ -59,18 +65,26 @@ def main() -> None:
     orders = Orders.of(pipe.readline())
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
+    os.set_inheritable(pipe.fileno(), False)
+    report = os.pipe()
     child = os.fork()
     if child == 0:
+        if orders.reports:
+            os.dup2(report[1], REPORT)
         _become(orders)
+    os.close(report[1])
     threading.Thread(target=_end_with, args=(pipe,), daemon=True).start()
-    status = 0
+    reported = os.read(report[0], 16) if orders.reports else b""  # nothing where all have ended without
+    _end(int(reported) if reported else _ended(child))
+
+
+def _ended(child: int) -> int:
+    """Waits for a child, and for whatever else becomes one meanwhile; answers the status as a shell sees it."""
     while True:
         pid, found = os.waitpid(-1, 0)
         if pid == child:
             status = os.waitstatus_to_exitcode(found)
-            break
-    _kill_all()
-    os._exit(128 - status if status < 0 else status)
+            return 128 - status if status < 0 else status
 
 
 def _become(orders: Orders) -> None:
@@ -78,16 +92,18 @@ def _become(orders: Orders) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT, signal.SIGTERM])
         for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python
             signal.signal(ignored, signal.SIG_DFL)
-        known = capabilities.known()  # before the tree's own /proc hides ours
         os.umask(0o022)
-        os.chroot(orders.root)
+        known = capabilities.known()  # before the tree's own /proc hides ours
+        if orders.root:
+            os.chroot(orders.root)
         os.chdir(orders.directory)
         for number, soft, hard in orders.limits:
             resource.setrlimit(number, (soft, hard))
-        os.setgroups(orders.groups)
-        os.setresgid(orders.gid, orders.gid, orders.gid)
-        capabilities.bound(orders.capabilities, known)
-        os.setresuid(orders.uid, orders.uid, orders.uid)
+        if orders.root:
+            os.setgroups(orders.groups)
+            os.setresgid(orders.gid, orders.gid, orders.gid)
+            capabilities.bound(orders.capabilities, known)
+            os.setresuid(orders.uid, orders.uid, orders.uid)
         os.execve(orders.program, orders.arguments, dict(orders.environment))
     except OSError as error:
         status = _STATUSES.get(error.errno or 0, _SETUP_FAILED)
@@ -102,8 +118,13 @@ def _complain(text: str) -> None:
 
 def _end_with(pipe: Any) -> None:
     pipe.read()
+    _end(128 + signal.SIGKILL)
+
+
+def _end(status: int) -> NoReturn:
+    _ending.acquire()  # for good: whoever comes second has nothing to say any more
     _kill_all()
-    os._exit(128 + signal.SIGKILL)
+    os._exit(status)
 
 
 def _kill_all() -> None:
