@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from minibuild.build.accounts import accounts_in
+from minibuild.build.certificates import files_for, variables_for
 from minibuild.build.platforms import check_platform
+from minibuild.build.resolving import Resolver
 from minibuild.build.rootfs import RootFilesystems, chained
-from minibuild.build.running import network_files
+from minibuild.build.running import bound, network_files, this_machines_resolv_conf
 from minibuild.build.threads import in_thread
 from minibuild.errors import UsageError
 from minibuild.instructions.base import DEFAULT_PATH
 from minibuild.oci import ContainerConfig, Image
-from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process
+from minibuild.runtimes.base import Cancellation, Mount, Network, OutputLine, Process
 from minibuild.store import Store
 from minibuild.values import dataclass, field
+
+if TYPE_CHECKING:
+    from minibuild.runtimes.seccomp.profile import Profile
 
 _HOSTNAME = "minibuild"
 
@@ -37,10 +42,14 @@ class ContainerRequest:
     directory: str = ""
     user: str = ""
     entrypoint: tuple[str, ...] | None = None
-    network: Literal["host", "none"] = "host"
+    network: Network = "host"
+    resolver: Resolver = field(default_factory=Resolver)
+    ca_bundle: bytes = field(default=b"", repr=False)
     interactive: bool = True
     runtime: str = ""
     snapshotter: str = ""
+    seccomp: Profile | None = None
+    no_new_privileges: bool = False
 
 
 def run(request: ContainerRequest, store: Store, output: OutputLine, cancellation: Cancellation) -> int:
@@ -79,26 +88,33 @@ def _run(
     runtime = runtimes.choose(request.runtime or None, store.root / "runtimes.json")
     roots = RootFilesystems(store, snapshots.choose(store.root, request.snapshotter or None))
     config = request.image.config.config
-    with roots.workspace(chained(request.image)) as workspace, network_files(store.scratch, _HOSTNAME) as etc:
+    resolv_conf = request.resolver.resolv_conf(this_machines_resolv_conf(), request.network)
+    with (
+        roots.workspace(chained(request.image)) as workspace,
+        network_files(store.scratch, _HOSTNAME, resolv_conf=resolv_conf) as etc,
+    ):
         account = accounts_in(workspace.root).account(request.user or config.user)
         process = Process(
             arguments=arguments,
-            environment=_environment(config, request.environment, account.home),
+            environment=_environment(config, request, account.home),
             directory=request.directory or config.directory or "/",
             uid=account.uid,
             gid=account.gid,
             groups=account.groups,
-            mounts=(*etc, *request.volumes),
+            mounts=(*etc, *bound(files_for(request.ca_bundle), etc[0].source.parent), *request.volumes),
             network=request.network,
             interactive=request.interactive,
             hostname=_HOSTNAME,
+            seccomp=request.seccomp,
+            no_new_privileges=request.no_new_privileges,
         )
         _make_directory(workspace.root, process.directory)
         return runtime.run(process, workspace.root, output, cancellation)
 
 
-def _environment(config: ContainerConfig, given: Mapping[str, str], home: str) -> tuple[tuple[str, str], ...]:
-    return tuple({"PATH": DEFAULT_PATH, "HOME": home, **dict(config.environment), **given}.items())
+def _environment(config: ContainerConfig, request: ContainerRequest, home: str) -> tuple[tuple[str, str], ...]:
+    ours = {**variables_for(request.ca_bundle), "PATH": DEFAULT_PATH, "HOME": home}
+    return tuple({**ours, **dict(config.environment), **request.environment}.items())
 
 
 def _make_directory(root: Path, directory: str) -> None:

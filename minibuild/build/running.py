@@ -13,8 +13,9 @@ from minibuild.build.mounting import Mounted
 from minibuild.build.surroundings import Surroundings
 from minibuild.errors import CommandFailed, Finding, ImageError
 from minibuild.events import Stream
-from minibuild.instructions.effects import RunCommand
+from minibuild.instructions.effects import InlineFile, RunCommand
 from minibuild.runtimes.base import DEFAULT_CAPABILITIES, Cancellation, Mount, Process
+from minibuild.runtimes.seccomp.profile import UNCONFINED
 from minibuild.sandbox import capabilities
 from minibuild.source import Span
 from minibuild.values import dataclass
@@ -31,7 +32,7 @@ _HINTS = {
 
 @contextmanager
 def network_files(
-    directory: Path, hostname: str, *, resolv_conf: Path = Path(RESOLV_CONF), hosts: Sequence[tuple[str, str]] = ()
+    directory: Path, hostname: str, *, resolv_conf: str, hosts: Sequence[tuple[str, str]] = ()
 ) -> Iterator[tuple[Mount, ...]]:
     """The files that tell a container its name and its name servers, made in a directory of the host."""
     from tempfile import TemporaryDirectory
@@ -42,7 +43,7 @@ def network_files(
             _HOSTS.format(hostname) + "".join(f"{address}\t{name}\n" for name, address in hosts)
         )
         (made / "hostname").write_text(hostname + "\n")
-        (made / "resolv.conf").write_bytes(resolv_conf.read_bytes() if resolv_conf.exists() else b"")
+        (made / "resolv.conf").write_text(resolv_conf, errors="surrogateescape")
         for file in made.iterdir():
             file.chmod(0o644)
             os.utime(file, (0, 0))
@@ -53,30 +54,38 @@ def network_files(
         )
 
 
+def bound(files: Sequence[InlineFile], directory: Path) -> tuple[Mount, ...]:
+    """The mounts of files that are made for it, in a directory of the host."""
+    mounts = []
+    for number, file in enumerate(files):
+        made = directory / f"file-{number}"
+        made.write_bytes(file.content)
+        made.chmod(file.mode)
+        mounts.append(Mount(made, file.path))
+    return tuple(mounts)
+
+
 @contextmanager
 def process(
     effect: RunCommand, account: Account, directory: Path, surroundings: Surroundings, mounted: Mounted
 ) -> Iterator[Process]:
     """The process that an effect asks for; the files it binds live in ``directory`` while the block lasts."""
-    with network_files(directory, surroundings.hostname, hosts=surroundings.hosts) as made:
+    network = surroundings.network_of(effect)
+    resolv_conf = surroundings.resolver.resolv_conf(this_machines_resolv_conf(), network)
+    with network_files(directory, surroundings.hostname, resolv_conf=resolv_conf, hosts=surroundings.hosts) as made:
         # The name of the machine is the image's own, as in BuildKit: what a RUN writes there stays.
         etc = tuple(mount for mount in made if mount.target != HOSTNAME)
-        scratch = etc[0].source.parent
-        files = []
-        for number, file in enumerate(effect.files):
-            (scratch / f"file-{number}").write_bytes(file.content)
-            (scratch / f"file-{number}").chmod(file.mode)
-            files.append(Mount(scratch / f"file-{number}", file.path))
+        files = bound(surroundings.files_of(effect), etc[0].source.parent)
         is_privileged = effect.security == "insecure"
         yield Process(
             arguments=effect.arguments,
-            environment=environment_of(effect, account, mounted),
+            environment=environment_of(effect, account, surroundings, mounted),
             directory=effect.directory,
             uid=account.uid,
             gid=account.gid,
             groups=account.groups,
             mounts=(*etc, *files, *mounted.mounts),
-            network=surroundings.network_of(effect),
+            network=network,
             hostname=surroundings.hostname,
             capabilities=capabilities.ours() if is_privileged else DEFAULT_CAPABILITIES,
             shm_size=surroundings.shm_size,
@@ -84,13 +93,23 @@ def process(
             memory=surroundings.memory,
             processors=surroundings.processors,
             privileged=is_privileged,
+            seccomp=UNCONFINED if is_privileged else surroundings.seccomp,
+            no_new_privileges=surroundings.no_new_privileges and not is_privileged,
         )
 
 
-def environment_of(effect: RunCommand, account: Account, mounted: Mounted) -> tuple[tuple[str, str], ...]:
+def environment_of(
+    effect: RunCommand, account: Account, surroundings: Surroundings, mounted: Mounted
+) -> tuple[tuple[str, str], ...]:
     """The variables that a command sees."""
-    own = {"HOME": account.home, **dict(effect.proxies), **dict(effect.environment), **mounted.variables}
-    return tuple(own.items())
+    given = {**surroundings.variables, "HOME": account.home, **dict(effect.proxies)}
+    return tuple({**given, **dict(effect.environment), **mounted.variables}.items())
+
+
+def this_machines_resolv_conf() -> str:
+    """The text of the file; "" where there is none."""
+    path = Path(RESOLV_CONF)
+    return path.read_text(errors="surrogateescape") if path.exists() else ""
 
 
 def report_unkept(process: Process, span: Span, report: Callable[[Finding], None]) -> None:
@@ -98,7 +117,8 @@ def report_unkept(process: Process, span: Span, report: Callable[[Finding], None
     for mount in process.mounts:
         if isinstance(mount, Mount) and mount.target in (HOSTS, RESOLV_CONF) and mount.source.stat().st_mtime:
             message = f"this RUN wrote to {mount.target}, which is not part of the image: only the RUN itself saw it"
-            hint = "give names of hosts by --add-host" if mount.target == HOSTS else ""
+            what = "names of hosts by --add-host" if mount.target == HOSTS else "name servers by --dns"
+            hint = f"give {what}"
             report(Finding("WriteNotKept", message, span, hint))
 
 

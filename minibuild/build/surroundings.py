@@ -4,23 +4,30 @@ permissions.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING
 
+from minibuild.build import certificates
+from minibuild.build.resolving import Resolver
 from minibuild.errors import UsageError
-from minibuild.instructions.effects import RunCommand, SecretMount
+from minibuild.instructions.effects import InlineFile, RunCommand, SecretMount
 from minibuild.plan import Plan, Step
-from minibuild.runtimes.base import SHM_SIZE, Limit, Mount
+from minibuild.runtimes.base import SHM_SIZE, Limit, Mount, Network
 from minibuild.values import dataclass, field, replace
+
+if TYPE_CHECKING:
+    from minibuild.runtimes.seccomp.profile import Profile
 
 NETWORK_HOST, SECURITY_INSECURE = "network.host", "security.insecure"
 PERMISSIONS = (NETWORK_HOST, SECURITY_INSECURE)
 # BuildKit's: programs write it into what they build.
 HOSTNAME = "buildkitsandbox"
+PRIVATE_NETWORKS: tuple[Network, ...] = ("private", "slirp4netns", "pasta")
 # Source: BuildKit, session/secrets: what is bigger is no secret.
 LARGEST_SECRET = 500 << 10
 
@@ -68,12 +75,16 @@ class Surroundings:
 
     ``network`` is what ``default`` means; ``permissions`` are those of ``PERMISSIONS`` that were given; ``hosts`` maps
     names to addresses. ``memory`` is in bytes, 0 for no limit, as is ``processors``. ``volumes`` are directories of
-    this machine, bound into every RUN. ``hostname`` is what RUN takes for this machine's name.
+    this machine, bound into every RUN. ``hostname`` is what RUN takes for this machine's name. ``ca_bundle`` are
+    certificates, as PEM, that it trusts; "" for its image's own.
+    ``seccomp`` is its profile, None Docker's default; setuid programs give it nothing if ``no_new_privileges``.
     """
 
-    network: Literal["host", "none"] = "host"
+    network: Network = "host"
     permissions: frozenset[str] = frozenset()
     hosts: tuple[tuple[str, str], ...] = ()
+    resolver: Resolver = field(default_factory=Resolver)
+    ca_bundle: bytes = field(default=b"", repr=False)
     shm_size: int = SHM_SIZE
     limits: tuple[Limit, ...] = ()
     memory: int = 0
@@ -83,6 +94,8 @@ class Surroundings:
     agents: Mapping[str, SshAgent] = field(default_factory=lambda: MappingProxyType({}))
     cache_namespace: str = ""
     hostname: str = HOSTNAME
+    seccomp: Profile | None = None
+    no_new_privileges: bool = False
 
     def told(self, build_arguments: Mapping[str, str]) -> Surroundings:
         """These, with what BuildKit's own build arguments say; raises UsageError for a name that no host can have."""
@@ -95,7 +108,7 @@ class Surroundings:
         namespace = build_arguments.get("BUILDKIT_CACHE_MOUNT_NS", self.cache_namespace)
         return replace(self, hostname=hostname, cache_namespace=namespace)
 
-    def network_of(self, effect: RunCommand) -> Literal["host", "none"]:
+    def network_of(self, effect: RunCommand) -> Network:
         """The network that a command has."""
         match effect.network:
             case "none":
@@ -104,6 +117,15 @@ class Surroundings:
                 return "host"
             case _:
                 return self.network
+
+    def files_of(self, effect: RunCommand) -> tuple[InlineFile, ...]:
+        """What is bound where a command runs: files of the Dockerfile's, and of the caller's."""
+        return (*effect.files, *certificates.files_for(self.ca_bundle))
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """What a command sees unless the Dockerfile says otherwise."""
+        return certificates.variables_for(self.ca_bundle)
 
     def secret(self, mount: SecretMount) -> bytes | None:
         """The value of a secret, None where the caller doesn't have it; raises UsageError where it has to."""
@@ -121,11 +143,16 @@ class Surroundings:
         return value
 
     def inputs(self, effect: RunCommand) -> Mapping[str, object]:
-        """What of these a command's key depends on: what it can see, but neither values nor how much it may take."""
+        """What of these a command's key depends on: what it can see, but neither values (who answers for names, whom
+        to trust), nor how much it may take.
+        """
+        network = "private" if self.network in PRIVATE_NETWORKS else self.network
         given = {
-            "network": self.network if effect.network == "default" and self.network != "host" else "",
+            "network": network if effect.network == "default" and network != "host" else "",
             "hosts": [name for name, _ in self.hosts],
             "limits": [[limit.name, limit.soft, limit.hard] for limit in self.limits],
+            "seccomp": "" if self.seccomp is None else hashlib.sha256(repr(self.seccomp).encode()).hexdigest(),
+            "no_new_privileges": self.no_new_privileges,
             "hostname": "" if self.hostname == HOSTNAME else self.hostname,
             "volumes": [[str(mount.source), mount.target, mount.read_only] for mount in self.volumes],
         }
@@ -138,7 +165,7 @@ def check_permissions(plan: Plan, surroundings: Surroundings) -> None:
         wants_host = effect.network == "host" and surroundings.network != "host"
         if wants_host and NETWORK_HOST not in surroundings.permissions:
             raise UsageError(
-                "RUN --network=host is not permitted: this build's network is none",
+                f"RUN --network=host is not permitted: this build's network is {surroundings.network}",
                 span=step.statement.span,
                 hint=f"permit it by --allow {NETWORK_HOST}",
             )

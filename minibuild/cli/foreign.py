@@ -17,7 +17,6 @@ _PLATFORM = "say all of it at once: --platform linux/arm64/v8"
 _FILE = "write it into the Dockerfile"
 _NAMESPACES = "RUN has namespaces of its own, but for the network"
 _USERS = "root's RUN has root's ids, anybody else's those of /etc/subuid: see minibuild info"
-_RESOLV = "write a resolv.conf, and bind it: -v FILE:/etc/resolv.conf:ro"
 _PATIENCE = "registries are asked five times, with growing pauses"
 _CAPABILITIES = "RUN --security=insecure has all capabilities, with --allow security.insecure"
 _LOG = "redirect standard error: 2>FILE"
@@ -28,7 +27,6 @@ REFUSED: Mapping[str, str] = {
     **dict.fromkeys(("--cpu-shares", "--cpu-period", "--cpu-quota", "--cpuset-cpus", "--cpuset-mems"), _LIMITS),
     **dict.fromkeys(("--arch", "--os", "--variant"), _PLATFORM),
     **dict.fromkeys(("--cap-add", "--cap-drop"), _CAPABILITIES),
-    **dict.fromkeys(("--dns", "--dns-option", "--dns-search"), _RESOLV),
     **dict.fromkeys(("--env", "--unsetenv", "--unsetlabel"), _FILE),
     **dict.fromkeys(("--cgroupns", "--ipc", "--pid", "--uts"), _NAMESPACES),
     **dict.fromkeys(("--userns", "--userns-gid-map", "--userns-gid-map-group"), _USERS),
@@ -84,7 +82,6 @@ NOTED: Mapping[str, str] = {
     "--jobs": "stages that don't wait for one another are built side by side",
     "--retry": _PATIENCE,
     "--retry-delay": _PATIENCE,
-    "--security-opt": "RUN always has Docker's default capabilities",
 }
 NOTED_SWITCHES: Mapping[str, str] = {
     "--compress": "the context is read where it is, not sent",

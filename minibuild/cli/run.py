@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from minibuild.cli.confining import add_security_options, security_of
 from minibuild.cli.finding import find_image
+from minibuild.cli.networks import add_names, network_called, resolver_of
 from minibuild.cli.options import add_machinery, add_platform, check_machinery, platform_of
 from minibuild.cli.parser import Noted, Pairs, Parser, Refused, RefusedUnless
 from minibuild.cli.session import Session
@@ -17,7 +19,7 @@ from minibuild.cli.signals import interruptible
 from minibuild.errors import UsageError
 
 if TYPE_CHECKING:
-    from minibuild.runtimes.base import Mount
+    from minibuild.runtimes.base import Mount, Network
 
 _ALIKE = "a container has Docker's default capabilities and no more"
 _REFUSED: Mapping[str, str] = {
@@ -27,7 +29,6 @@ _REFUSED: Mapping[str, str] = {
     "--device": "bind what it needs by -v",
     "--hostname": "leave it out",
     "--mount": "use -v SOURCE:TARGET[:ro]",
-    "--security-opt": _ALIKE,
     "--tmpfs": "bind a directory by -v",
     "--ulimit": "set limits in the shell that starts minibuild: ulimit -n 4096",
 }
@@ -62,17 +63,19 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     word, *command = arguments.operands
     check_machinery(arguments)
     volumes = tuple(map(mount_of, arguments.volume))
+    profile, no_new_privileges = security_of(arguments.security_opt)
     variables = {**variables_of(arguments.env_file, session.environment), **arguments.env}
-    for note in (*getattr(arguments, "notes", ()), *map(_published, arguments.publish)):
+    published = (_published(word, arguments.network) for word in arguments.publish)
+    for note in (*getattr(arguments, "notes", ()), *published):
         session.note(f"note: {note}")
     _arrange_input(arguments)
     with session.store() as store:
         from minibuild.build.container import ContainerRequest
         from minibuild.build.container import run as run_container
-        from minibuild.sandbox.entering import enter_as_root
+        from minibuild.sandbox.entering import enter_if_possible
 
         image = find_image(store, word, platform_of(arguments, session.environment))
-        enter_as_root()
+        enter_if_possible()
         request = ContainerRequest(
             image=image,
             arguments=tuple(command),
@@ -82,20 +85,15 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
             user=arguments.user,
             entrypoint=_entrypoint(arguments.entrypoint),
             network=arguments.network,
+            resolver=resolver_of(arguments),
+            ca_bundle=arguments.ca_bundle,
             runtime=arguments.runtime,
             snapshotter=arguments.snapshotter,
+            seccomp=profile,
+            no_new_privileges=no_new_privileges,
         )
         with interruptible() as cancellation:
             return run_container(request, store, lambda line, _stream: session.print(line), cancellation)
-
-
-class Network(argparse.Action):
-    """``--network host`` or ``none``; a bridge needs a daemon that keeps it."""
-
-    def __call__(self, _parser: object, namespace: object, values: object, option: str | None = None) -> None:
-        if values not in ("host", "none"):
-            raise UsageError(f"{option} {values} is not supported yet", hint="choose host or none")
-        setattr(namespace, self.dest, values)
 
 
 def _add_process(parser: Parser, environment: Mapping[str, str]) -> None:
@@ -115,10 +113,14 @@ def _add_surroundings(parser: Parser) -> None:
     add = parser.add_argument
     words = "bind a file or directory of this machine; repeatable"
     add("-v", "--volume", action="append", default=[], metavar="SOURCE:TARGET[:ro]", help=words)
-    add("--network", "--net", metavar="host|none", action=Network, default="host", help="host (default) or none")
+    words = "this machine's (default), none, or one of its own that reaches out but not to this machine's loopback"
+    kinds = "host|none|private|slirp4netns|pasta"
+    add("--network", "--net", metavar=kinds, type=network_called, default="host", help=words)
+    add_names(add)
     words = "accepted: the container has the host's network and ports"
     add("-p", "--publish", action="append", default=[], metavar="PORT", help=words)
     add("--rm", action="store_true", help="accepted: a container is always removed at its end")
+    add_security_options(add)
     add_platform(add, "which of several platforms")
     add_machinery(add)
 
@@ -181,7 +183,9 @@ def variables_of(files: list[str], environment: Mapping[str, str]) -> dict[str, 
     return variables
 
 
-def _published(word: str) -> str:
+def _published(word: str, network: Network) -> str:
+    if network != "host":
+        raise UsageError(f"-p {word}: nobody reaches a container by --network {network}", hint="choose --network host")
     host, _, container = word.rpartition(":")
     reached = container.partition("/")[0]
     same = host.rpartition(":")[2] in ("", reached)

@@ -8,8 +8,10 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from minibuild.cli.confining import add_security_options, security_of
+from minibuild.cli.networks import add_names, is_private, network_called, resolver_of
 from minibuild.cli.parser import Parser
 from minibuild.errors import UsageError, did_you_mean
 from minibuild.instructions.notation import parse_size
@@ -17,9 +19,9 @@ from minibuild.registry.offline import is_offline
 
 if TYPE_CHECKING:
     from minibuild.build.surroundings import Secret, SshAgent, Surroundings
-    from minibuild.runtimes.base import Limit
+    from minibuild.runtimes.base import Limit, Network
 
-# A RUN has the host's network, or none: the host is itself.
+# On the host's network, the host is itself.
 _GATEWAY = "127.0.0.1"
 
 
@@ -30,17 +32,24 @@ def add_surroundings(parser: Parser) -> None:
     add("--secret", action="append", default=[], metavar="id=ID[,src=FILE|,env=NAME]", help=words)
     words = "what RUN --mount=type=ssh sees: your agent, another's socket, or keys in files; repeatable"
     add("--ssh", action="append", default=[], metavar="default|ID[=SOCKET|=KEY,…]", help=words)
-    words = "the network of RUN unless it says which: that of this machine (default), or none"
-    add("--network", metavar="default|host|none", default="default", help=words)
+    words = (
+        "the network of RUN unless it says which: this machine's (default), one of its own that reaches out but not "
+    )
+    words += "to this machine's loopback, by slirp4netns or pasta (or the one that is named), or none"
+    add("--network", metavar="default|host|none|private|slirp4netns|pasta", default="default", help=words)
+    add_names(add)
     words = "a line of /etc/hosts; host-gateway is this machine; repeatable"
     add("--add-host", action="append", default=[], metavar="NAME:ADDRESS", help=words)
-    words = "permit what a Dockerfile may want: network.host where the network is none, security.insecure; repeatable"
+    words = (
+        "permit what a Dockerfile may want: network.host where the network isn't host, security.insecure; repeatable"
+    )
     add("--allow", action="append", default=[], metavar="PERMISSION", help=words)
     words = "bind a file or directory of this machine in every RUN; repeatable"
     add("-v", "--volume", action="append", default=[], metavar="SOURCE:TARGET[:ro]", help=words)
     add("--shm-size", metavar="SIZE", default="", help="the size of /dev/shm (default: 64m)")
     words = "a limit of every process, such as nofile=1024:4096; repeatable"
     add("--ulimit", action="append", default=[], metavar="NAME=SOFT[:HARD]", help=words)
+    add_security_options(add)
     add("-m", "--memory", metavar="SIZE", default="", help="how much memory a RUN may take, by runc's cgroups")
     add("--cpus", metavar="NUMBER", default="", help="how many processors a RUN may keep busy, by runc's cgroups")
 
@@ -51,10 +60,14 @@ def surroundings_of(arguments: argparse.Namespace, environment: Mapping[str, str
     from minibuild.cli.run import mount_of
     from minibuild.runtimes.base import SHM_SIZE
 
+    profile, no_new_privileges = security_of(arguments.security_opt)
+    given = network_called("none" if arguments.network == "default" and is_offline(environment) else arguments.network)
     return Surroundings(
-        network="none" if arguments.network == "default" and is_offline(environment) else _network(arguments.network),
+        network=given,
         permissions=frozenset(_permission(word) for words in arguments.allow for word in words.split(",")),
-        hosts=tuple(map(_host, arguments.add_host)),
+        hosts=tuple(_host(word, given) for word in arguments.add_host),
+        resolver=resolver_of(arguments),
+        ca_bundle=arguments.ca_bundle,
         shm_size=_size("--shm-size", arguments.shm_size) or SHM_SIZE,
         limits=tuple(map(_limit, arguments.ulimit)),
         memory=_size("--memory", arguments.memory),
@@ -62,13 +75,9 @@ def surroundings_of(arguments: argparse.Namespace, environment: Mapping[str, str
         volumes=tuple(map(mount_of, arguments.volume)),
         secrets=dict(_secret(words, environment) for words in arguments.secret),
         agents=dict(_agent(words, environment) for words in arguments.ssh),
+        seccomp=profile,
+        no_new_privileges=no_new_privileges,
     )
-
-
-def _network(word: str) -> Literal["host", "none"]:
-    if word not in ("default", "host", "none"):
-        raise UsageError(f"--network={word} is not supported", hint="RUN has the host's network, or none")
-    return "none" if word == "none" else "host"
 
 
 def _permission(word: str) -> str:
@@ -80,12 +89,17 @@ def _permission(word: str) -> str:
     return word
 
 
-def _host(word: str) -> tuple[str, str]:
+def _host(word: str, network: Network) -> tuple[str, str]:
     name, separator, address = word.partition("=") if "=" in word else word.partition(":")
     bare = address[1:-1] if address.startswith("[") and address.endswith("]") else address
     if not separator or not re.fullmatch(r"[^\s=:#]+", name):
         raise UsageError(f"--add-host {word!r} wants NAME:ADDRESS")
     if bare == "host-gateway":
+        if is_private(network):
+            raise UsageError(
+                f"--add-host {word!r} means this machine's loopback, which no private network reaches",
+                hint="write an address by which others reach this machine",
+            )
         return name, _GATEWAY
     try:
         return name, str(ipaddress.ip_address(bare))

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 
 from minibuild.events import Stream
+
+if TYPE_CHECKING:
+    from minibuild.runtimes.seccomp.profile import Profile
 
 OutputLine: TypeAlias = Callable[[str, Stream], None]
 Network: TypeAlias = Literal["host", "none", "private", "slirp4netns", "pasta"]
@@ -75,7 +78,8 @@ class Process:
 
     ``mounts`` may stand in one another, in any order. ``shm_size`` is that of /dev/shm in bytes, ``memory`` what all of
     the container may take, ``processors`` how many it may keep busy; 0 for no limit. ``privileged``: it may do to this
-    machine whatever we can, and sees all of it.
+    machine whatever we can, and sees all of it. ``seccomp`` is which system calls it may make, None what Docker's
+    default says, where the kernel has filters. ``no_new_privileges``: setuid programs give it nothing.
     """
 
     arguments: tuple[str, ...]
@@ -94,6 +98,8 @@ class Process:
     memory: int = 0
     processors: float = 0
     privileged: bool = False
+    seccomp: Profile | None = None
+    no_new_privileges: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from minibuild.runtimes.cradle import Cradle
 from minibuild.runtimes.host import clean_environment, streams_for, which
 from minibuild.runtimes.networks import network_of
 from minibuild.runtimes.program import Refusal, find_program, loader_of
+from minibuild.runtimes.seccomp.choosing import program_of
 from minibuild.runtimes.streams import follow
 from minibuild.runtimes.tree import MASKED_PATHS, READ_ONLY_PATHS, ready_tree
 from minibuild.sandbox import mounts, syscalls
@@ -65,11 +66,17 @@ class Bubblewrap:
             given = (Tmpfs("/dev/shm", process.shm_size), *binds)
             staged = [_staged(stage / str(number), mount) for number, mount in enumerate(given)]
             name = process.arguments[0] if "PATH" in dict(process.environment) else program
-            with _in_memory("\0".join((*_sandbox(process, stage, staged), ""))) as options:
+            with ExitStack() as stack:
+                words = [*_sandbox(process, stage, staged)]
+                descriptors = []
+                if compiled := program_of(process):
+                    descriptors.append(stack.enter_context(_in_memory(compiled)))
+                    words += ["--seccomp", str(descriptors[0])]
+                descriptors.append(stack.enter_context(_in_memory(os.fsencode("\0".join((*words, ""))))))
                 staging = _Staging(stage, root, given, has_network=network is not None)
                 cradled = Cradle(before=staging.mount, network=network).start(
-                    [*_command(binary, process), "--args", str(options), "--", name, *process.arguments[1:]],
-                    pass_fds=(options,),
+                    [*_command(binary, process), "--args", str(descriptors[-1]), "--", name, *process.arguments[1:]],
+                    pass_fds=descriptors,
                     cwd="/",
                     env=clean_environment(),
                     group=process.gid,
@@ -123,11 +130,11 @@ def _stage() -> Path:
 
 
 @contextmanager
-def _in_memory(text: str) -> Iterator[int]:
-    """A descriptor that bwrap reads its options from (and closes): a command line is for all to see."""
-    descriptor = os.memfd_create("options", 0)
+def _in_memory(content: bytes) -> Iterator[int]:
+    """A descriptor that bwrap reads from, and closes. Its options: a command line is for all to see."""
+    descriptor = os.memfd_create("for bwrap", 0)
     try:
-        os.write(descriptor, os.fsencode(text))
+        os.write(descriptor, content)
         os.lseek(descriptor, 0, os.SEEK_SET)
         yield descriptor
     finally:

@@ -9,6 +9,9 @@ from typing import Any
 
 from minibuild.runtimes import limits
 from minibuild.runtimes.base import Mount, Process
+from minibuild.runtimes.seccomp.choosing import profile_of
+from minibuild.runtimes.seccomp.oci import in_bundle
+from minibuild.runtimes.seccomp.profile import Container
 from minibuild.runtimes.tree import DEVICES, MASKED_PATHS, READ_ONLY_PATHS
 from minibuild.sandbox.userns import has_group, in_first_user_namespace
 
@@ -32,7 +35,7 @@ def bundle(process: Process, program: str, root: Path, binds: Sequence[Mount]) -
             "env": [f"{name}={value}" for name, value in process.environment],
             "cwd": process.directory,
             "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
-            "noNewPrivileges": False,
+            "noNewPrivileges": process.no_new_privileges,
             "rlimits": limits.in_bundle(process.limits),
         },
         "root": {"path": str(root), "readonly": False},
@@ -46,8 +49,14 @@ def bundle(process: Process, program: str, root: Path, binds: Sequence[Mount]) -
             "maskedPaths": [] if process.privileged else list(MASKED_PATHS),
             "readonlyPaths": [] if process.privileged else list(READ_ONLY_PATHS),
             "resources": limits.resources(process),
+            **_filter(process),
         },
     }
+
+
+def _filter(process: Process) -> dict[str, Any]:
+    profile = profile_of(process)
+    return {} if profile is None else {"seccomp": in_bundle(profile, Container.here(process.capabilities))}
 
 
 def _own_mounts(process: Process) -> list[dict[str, Any]]:

@@ -12,11 +12,14 @@ from minibuild.errors import UnavailableError
 from minibuild.events import Stream
 from minibuild.runtimes import limits, probing
 from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process, Tmpfs
-from minibuild.runtimes.cgroups import hide_second_kind, remove_cgroups
+from minibuild.runtimes.cgroups import hide_second_kind, removal, remove_cgroups
 from minibuild.runtimes.cradle import Cradle
 from minibuild.runtimes.host import clean_environment, scratch, streams_for, which
 from minibuild.runtimes.networks import network_of
 from minibuild.runtimes.program import Refusal, find_program
+from minibuild.runtimes.seccomp.choosing import profile_of
+from minibuild.runtimes.seccomp.oci import in_bundle
+from minibuild.runtimes.seccomp.profile import Container
 from minibuild.runtimes.streams import follow
 from minibuild.runtimes.tree import DEVICES, MASKED_PATHS, bind_into, is_own, ready_tree
 from minibuild.sandbox import mounts
@@ -80,7 +83,7 @@ class PodmanRuntime:
             said = _Last(output)
             identity = f"minibuild-{made.name}"
             try:
-                cradled = Cradle(before=place.mount, network=network).start(
+                cradled = Cradle(before=place.mount, network=network, last=removal(identity)).start(
                     [binary, *place.words(process, program, identity)],
                     cwd="/",
                     env=place.environment(),
@@ -132,7 +135,11 @@ class _Place:
         (self.made / "hooks/uncover.json").write_text(json.dumps(hook))
         storage = {"driver": "vfs", "graphroot": f"{self.made}/storage", "runroot": f"{self.made}/run"}
         _write_toml(self.made / "storage.conf", {"storage": storage})
-        settings = {"containers": _container(process), "engine": _engine(self.made)}
+        filtered, seccomp = profile_of(process), self.made / "seccomp.json"
+        if filtered is not None:
+            seccomp.write_text(json.dumps(in_bundle(filtered, Container.here(process.capabilities))))
+        profile = "unconfined" if filtered is None else str(seccomp)
+        settings = {"containers": _container(process, profile), "engine": _engine(self.made)}
         _write_toml(self.made / "containers.conf", settings)
 
     def _hook(self, process: Process) -> list[str]:
@@ -187,7 +194,7 @@ class _Place:
         yield from ("--rootfs", f"{self.made}/tree", name, *process.arguments[1:])
 
 
-def _container(process: Process) -> dict[str, object]:
+def _container(process: Process, profile: str) -> dict[str, object]:
     has_terminal = process.interactive and os.isatty(0)
     return {
         "env": [f"{name}={value}" for name, value in process.environment],
@@ -199,7 +206,7 @@ def _container(process: Process) -> dict[str, object]:
         "utsns": "private",
         "label": False,
         "apparmor_profile": "unconfined",
-        "seccomp_profile": "unconfined",
+        "seccomp_profile": profile,
         "no_hosts": True,
         "dns_servers": ["none"],
     }
@@ -219,6 +226,8 @@ def _privileges(process: Process) -> Iterator[str]:
         yield "--privileged"
     else:
         yield f"--security-opt=mask={':'.join(MASKED_PATHS)}"
+    if process.no_new_privileges:
+        yield "--security-opt=no-new-privileges"
 
 
 def _limits(process: Process) -> Iterator[str]:

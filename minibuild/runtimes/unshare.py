@@ -6,8 +6,10 @@ import errno
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from subprocess import SubprocessError
+from typing import Any, ClassVar
 
 from minibuild.errors import UnavailableError
 from minibuild.runtimes import limits, probing
@@ -16,6 +18,7 @@ from minibuild.runtimes.cradle import Cradle
 from minibuild.runtimes.host import streams_for, which
 from minibuild.runtimes.networks import network_of
 from minibuild.runtimes.program import Refusal, find_program
+from minibuild.runtimes.seccomp.choosing import program_of
 from minibuild.runtimes.streams import follow
 from minibuild.runtimes.tree import DEVICE_LINKS, DEVICES, MASKED_PATHS, READ_ONLY_PATHS, bind_into, ready_tree
 from minibuild.sandbox import capabilities, mounts, syscalls
@@ -23,6 +26,7 @@ from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY, MS_N
 from minibuild.sandbox.userns import has_group, in_first_user_namespace
 from minibuild.values import dataclass
 
+_STARTING = "a seccomp profile has to allow what every program starts with; --runtime crun says more"
 _QUIET = MS_NOSUID | MS_NODEV | MS_NOEXEC
 
 
@@ -51,6 +55,7 @@ class UnshareRuntime:
             if isinstance(program, Refusal):
                 output(program.message, "stderr")
                 return program.status
+            last = _Last(process, program_of(process))
             inside = _Inside(process, root, binds, capabilities.known())
             extra = syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
             cradle = Cradle(root, extra, inside.mount, inside.enter, network)
@@ -60,15 +65,44 @@ class UnshareRuntime:
                     executable=program,
                     cwd=process.directory,
                     env=dict(process.environment),
-                    user=process.uid,
-                    group=process.gid,
-                    extra_groups=process.groups,
-                    preexec_fn=limits.setter(process.limits),
+                    **last.options(),
                     **streams_for(process),
                 )
             except OSError as error:
                 return _exec_status(error, process, output)
+            except SubprocessError as error:
+                raise UnavailableError(
+                    "unshare made no container: the program was kept from starting", hint=_STARTING
+                ) from error
             return follow(cradled, output, cancellation)
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """What is done between fork and exec. With a filter it is all done by us: who is another user may set none."""
+
+    process: Process
+    compiled: bytes | None
+
+    def options(self) -> dict[str, Any]:
+        """Of subprocess.Popen."""
+        process = self.process
+        if self.compiled is None and not process.no_new_privileges:
+            ids = {"user": process.uid, "group": process.gid, "extra_groups": process.groups}
+            return {**ids, "preexec_fn": limits.setter(process.limits)}
+        return {"preexec_fn": partial(self._become, limits.setter(process.limits))}
+
+    def _become(self, set_limits: limits.Setter | None) -> None:
+        process = self.process
+        if set_limits:
+            set_limits()
+        os.setgroups(process.groups)
+        os.setresgid(process.gid, process.gid, process.gid)
+        if process.no_new_privileges:
+            syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+        if self.compiled is not None:
+            syscalls.set_filter(self.compiled)
+        os.setresuid(process.uid, process.uid, process.uid)
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,7 +219,6 @@ def test_dockers_options_of_later_days_are_refused_and_an_alternative_named(word
         ("--compress", "--compress"),
         ("--builder x", "--builder"),
         ("--isolation x", "--isolation"),
-        ("--security-opt x", "--security-opt"),
     ],
 )
 def test_options_without_effect_are_taken_and_said_to_have_none(words: str, option: str) -> None:

@@ -12,6 +12,7 @@ from minibuild.cli.build_options import build_parser
 from minibuild.cli.surroundings import surroundings_of
 from minibuild.errors import UsageError
 from minibuild.runtimes.base import Limit, Mount
+from minibuild.runtimes.seccomp.profile import UNCONFINED
 
 ENVIRONMENT = {"TOKEN": "t0ken"}
 
@@ -29,6 +30,10 @@ WORDS: Mapping[str, tuple[str, object]] = {
     "--shm-size 1g": ("shm_size", 1 << 30),
     "--ulimit nofile=1:2 --ulimit core=0": ("limits", (Limit("nofile", 1, 2), Limit("core", 0, 0))),
     "--ulimit stack=5:-1": ("limits", (Limit("stack", 5, -1),)),
+    "--security-opt seccomp=unconfined": ("seccomp", UNCONFINED),
+    "--security-opt seccomp=unconfined --security-opt seccomp=builtin": ("seccomp", None),
+    "--security-opt no-new-privileges": ("no_new_privileges", True),
+    "--security-opt no-new-privileges:true --security-opt no-new-privileges:false": ("no_new_privileges", False),
     "-m 64m": ("memory", 64 << 20),
     "--cpus 1.5": ("processors", 1.5),
     "-v /:/host:ro": ("volumes", (Mount(Path("/"), "/host"),)),
@@ -59,6 +64,10 @@ REFUSED = {
     "--secret id=x,mode=1": "--secret has no 'mode'",
     "--secret id=x,env=NONE": "--secret x: the variable NONE is not set",
     "--secret id=x,src=/nowhere": "--secret x: there is no file /nowhere",
+    "--security-opt apparmor=unconfined": "--security-opt apparmor=unconfined is not supported",
+    "--security-opt seccomp=": "--security-opt seccomp= names no profile",
+    "--security-opt no-new-privileges=1": "--security-opt no-new-privileges=1 wants true or false",
+    "--security-opt seccomp=/nowhere": "seccomp profile /nowhere can't be read: no such file or directory",
     "--ssh default": "--ssh default: no agent runs (SSH_AUTH_SOCK is not set)",
     "--ssh k=/nowhere": "--ssh k: /nowhere doesn't exist",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import resource
@@ -26,6 +27,7 @@ from minibuild.errors import ImageError, UnavailableError
 from minibuild.events import Stream
 from minibuild.runtimes.base import DEFAULT_CAPABILITIES, Cancellation, Limit, Mount, Process, Runtime, Tmpfs
 from minibuild.runtimes.networks import NAMESERVER
+from minibuild.runtimes.seccomp.profile import UNCONFINED, Profile, Rule
 from minibuild.runtimes.table import ISOLATING, TABLE
 from minibuild.sandbox import capabilities
 from minibuild.snapshots.overlay import OverlaySnapshotter
@@ -682,6 +684,47 @@ def test_the_privileged_may_do_what_we_may(runtime: Runtime, tree: Path) -> None
     assert said(runtime, tree, "head -c 3 /dev/zero | wc -c; test -c /dev/ptmx; ls /dev/shm", **options) == "3"
     devices = {name for name in os.listdir("/dev") if stat.S_ISBLK(os.lstat(f"/dev/{name}").st_mode)}
     assert devices <= set(said(runtime, tree, "ls /dev", **options).split())
+
+
+@pytest.mark.isolating
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_calls_that_dockers_profile_forbids_are_refused_unless_nothing_is(
+    runtime: Runtime, tree: Path, uid: int
+) -> None:
+    script = "unshare -U true; echo $?; awk '/^Seccomp:/ { print $2 }' /proc/self/status"
+
+    _, heard = shell(runtime, tree, script, uid=uid)
+
+    assert "Operation not permitted" in heard.text
+    assert [line for stream, line in heard.lines if stream == "stdout"] == ["1", "2"]
+    assert said(runtime, tree, script, uid=uid, seccomp=UNCONFINED).split() == ["0", "0"]
+
+
+@pytest.mark.isolating
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_a_profile_says_which_calls_fail_and_how(runtime: Runtime, tree: Path, uid: int) -> None:
+    profile = Profile("SCMP_ACT_ALLOW", (Rule(("mkdir", "mkdirat"), "SCMP_ACT_ERRNO", errno.EDQUOT),))
+
+    status, heard = shell(runtime, tree, "echo before; mkdir /tmp/x", seccomp=profile, uid=uid)
+
+    assert (status, heard.lines[0]) == (1, ("stdout", "before"))
+    assert heard.lines[1][1].endswith(os.strerror(errno.EDQUOT))
+
+
+@pytest.mark.isolating
+def test_a_process_gains_privileges_by_setuid_unless_it_is_not_to(runtime: Runtime, tree: Path) -> None:
+    script = "awk '/^NoNewPrivs:/ { print $2 }' /proc/self/status"
+
+    assert said(runtime, tree, script, uid=1000, no_new_privileges=True) == "1"
+    assert said(runtime, tree, script, no_new_privileges=True, seccomp=UNCONFINED) == "1"
+    if runtime.name != "bubblewrap":  # which has it no other way
+        assert said(runtime, tree, script) == "0"
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if name not in ISOLATING])
+def test_what_cannot_filter_calls_refuses_a_profile(name: str, tree: Path) -> None:
+    with pytest.raises(UnavailableError, match=f"^{name} takes neither a seccomp profile"):
+        shell(TABLE[name](), tree, "true", seccomp=Profile("SCMP_ACT_LOG"))
 
 
 @pytest.mark.parametrize("name", ["dev", "proc", "sys"])

@@ -154,12 +154,16 @@ def _host_config(api: Any, process: Process, furniture: Furniture, volumes: Mapp
         network_mode=_NETWORKS[process.network],
         cap_drop=[] if process.privileged else [name.removeprefix("CAP_") for name in dropped],
         privileged=process.privileged,
+        security_opt=_confined(process),
         group_add=[str(group) for group in process.groups],
         shm_size=process.shm_size,
         mem_limit=process.memory or None,
         nano_cpus=round(process.processors * 1_000_000_000) or None,
         ulimits=[Ulimit(name=one.name, soft=one.soft, hard=one.hard) for one in process.limits],
         extra_hosts=dict(furniture.hosts),
+        dns=list(furniture.resolver.servers) or None,
+        dns_search=list(furniture.resolver.search) or None,
+        dns_opt=list(furniture.resolver.options) or None,
         mounts=[_mount(Mount, one, volumes[one.target]) for one in furniture.volumes],
         tmpfs={f"/{one.target}": _tmpfs(one.size) for one in furniture.memory},
         log_config=LogConfig(type="none"),
@@ -192,3 +196,18 @@ def _put(client: DockerClient, identity: str, changes: Iterable[Change], file: B
 def _within(entry: Entry, directory: str) -> Entry:
     path = f"{directory}/{entry.path}".rstrip("/")
     return entry._replace(path=path, link=f"{directory}/{entry.link}" if entry.kind is Kind.HARDLINK else entry.link)
+
+
+def _confined(process: Process) -> list[str]:
+    """What confines it besides, where it isn't the daemon's own default."""
+    words = ["no-new-privileges"] if process.no_new_privileges else []
+    if process.privileged or process.seccomp is None:
+        return words
+    if process.seccomp.is_unconfined:
+        return [*words, "seccomp=unconfined"]
+    import json
+
+    from minibuild.runtimes.seccomp.oci import in_bundle
+    from minibuild.runtimes.seccomp.profile import Container
+
+    return [*words, f"seccomp={json.dumps(in_bundle(process.seccomp, Container.here(process.capabilities)))}"]
