@@ -16,6 +16,7 @@ from minibuild.runtimes import limits
 from minibuild.runtimes.base import SHM_SIZE, Cancellation, OutputLine, Process, Tmpfs
 from minibuild.runtimes.host import clean_environment, scratch, which
 from minibuild.runtimes.program import Refusal, find_program
+from minibuild.runtimes.seccomp.choosing import refuse_what_confines
 from minibuild.runtimes.streams import follow
 from minibuild.runtimes.warded import Warded
 from minibuild.sandbox.mounts import may_mount
@@ -56,6 +57,7 @@ class ChrootRuntime:
         from minibuild.runtimes.placing import furnished
 
         limits.check(process, self.name, has_cgroups=self.has_cgroups)
+        refuse_what_confines(process, self.name)
         _refuse_what_takes_mounts(process)
         with furnished(process, root):
             program = find_program(root, process)
