@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from minibuild.errors import UsageError
+from minibuild.instructions.effects import InlineFile
 
 PLACE = "/dev/.minibuild/ca.pem"
 # OpenSSL (Python, Ruby, Go too), node, pip, requests, curl, git.
@@ -29,6 +30,11 @@ _VARIABLES = (
 def variables_for(bundle: bytes) -> Mapping[str, str]:
     """What tells programs of the bundle, unless the Dockerfile tells them otherwise; nothing where there is none."""
     return dict.fromkeys(_VARIABLES, PLACE) if bundle else {}
+
+
+def files_for(bundle: bytes) -> tuple[InlineFile, ...]:
+    """What is bound for programs to read."""
+    return (InlineFile(PLACE, bundle),) if bundle else ()
 
 
 def read_bundle(path: Path) -> bytes:
