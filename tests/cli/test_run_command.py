@@ -74,6 +74,15 @@ def test_a_published_port_is_explained(shell: Shell, word: str, note: str) -> No
     assert shell("run", "-i", "-p", word, "absent").err.startswith(f"note: {note}\n")
 
 
+@pytest.mark.parametrize("network", ["none", "private", "slirp4netns"])
+def test_a_port_is_published_on_this_machines_network_alone(shell: Shell, network: str) -> None:
+    done = shell("run", "-p", "80", "--network", network, "absent")
+    assert (done.status, done.err) == (
+        2,
+        f"error: -p 80: nobody reaches a container by --network {network}\nhint: choose --network host\n",
+    )
+
+
 def test_a_terminal_is_wanted_when_asked_for(shell: Shell) -> None:
     done = shell("run", "-it", "absent")
     assert (done.status, done.err) == (2, "error: -t wants a terminal, standard input is none\nhint: leave -t out\n")

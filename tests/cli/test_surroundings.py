@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from minibuild.build.resolving import Resolver
 from minibuild.build.surroundings import Secret, SshAgent, Surroundings
 from minibuild.cli.build_options import build_parser
 from minibuild.cli.surroundings import surroundings_of
@@ -24,6 +25,12 @@ def said(*words: str) -> Surroundings:
 WORDS: Mapping[str, tuple[str, object]] = {
     "--network none": ("network", "none"),
     "--network default": ("network", "host"),
+    "--network private": ("network", "private"),
+    "--network pasta": ("network", "pasta"),
+    "--dns 192.0.2.1,::1 --dns 192.0.2.2": ("resolver", Resolver(servers=("192.0.2.1", "::1", "192.0.2.2"))),
+    "--dns-search a.example --dns-search b": ("resolver", Resolver(search=("a.example", "b"))),
+    "--dns-search a --dns-search .": ("resolver", Resolver(search=(".",))),
+    "--dns-option ndots:2 --dns-option rotate": ("resolver", Resolver(options=("ndots:2", "rotate"))),
     "--allow network.host,security.insecure": ("permissions", frozenset({"network.host", "security.insecure"})),
     "--add-host a:1.2.3.4 --add-host b=::1": ("hosts", (("a", "1.2.3.4"), ("b", "::1"))),
     "--add-host a:[fe80::1] --add-host h:host-gateway": ("hosts", (("a", "fe80::1"), ("h", "127.0.0.1"))),
@@ -52,6 +59,17 @@ def test_words_say_what_surrounds_a_run(words: str, expected: tuple[str, object]
 
 REFUSED = {
     "--network bridge": "--network=bridge is not supported",
+    "--network slirp4netns:mtu=1500": "--network=slirp4netns:mtu=1500 is not supported",
+    "--dns none": "--dns wants an address such as 192.0.2.53, got 'none'",
+    "--dns-search -a": "--dns-search wants a domain such as example.org, or . for none, got '-a'",
+    "--dns-option ndot:1": "--dns-option 'ndot:1' is nothing that a resolver knows",
+    "--dns-option ndots": "--dns-option 'ndots' wants a number: ndots:N",
+    "--dns-option rotate:1": "--dns-option 'rotate:1' wants rotate alone",
+    "--ca-bundle /nowhere": "--ca-bundle /nowhere can't be read: no such file or directory",
+    "--ca-bundle /etc/passwd": "--ca-bundle /etc/passwd has to be certificates as PEM, whole ones",
+    "--network private --add-host h:host-gateway": (
+        "--add-host 'h:host-gateway' means this machine's loopback, which no private network reaches"
+    ),
     "--allow device": "--allow device is not supported",
     "--add-host a": "--add-host 'a' wants NAME:ADDRESS",
     "--add-host a:b": "--add-host 'a:b' wants an address after a, got 'b'",

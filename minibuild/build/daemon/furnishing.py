@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from minibuild.build.resolving import Resolver
 from minibuild.build.selecting import Selected
 from minibuild.errors import UnavailableError
 from minibuild.layers.entry import Change, Entry, Kind
@@ -37,6 +38,7 @@ class Furniture:
 
     tree: Tree
     hosts: Sequence[tuple[str, str]] = ()
+    resolver: Resolver = field(default_factory=Resolver)
     volumes: list[Volume] = field(default_factory=list)
     memory: list[Tmpfs] = field(default_factory=list)
     files: dict[str, Change] = field(default_factory=dict)

@@ -76,7 +76,7 @@ class DaemonGround:
         surroundings = self.engine.request.surroundings
         return Process(
             arguments=effect.arguments,
-            environment=running.environment_of(effect, account, mounted),
+            environment=running.environment_of(effect, account, surroundings, mounted),
             directory=effect.directory,
             uid=account.uid,
             gid=account.gid,

@@ -55,13 +55,14 @@ def furnished(
         raise UnavailableError(
             "--volume binds a directory of this machine, which a docker daemon may not see", hint=_HERE
         )
-    furniture, mounted = Furniture(tree, ground.engine.request.surroundings.hosts), Mounted()
+    surroundings = ground.engine.request.surroundings
+    furniture, mounted = Furniture(tree, surroundings.hosts, surroundings.resolver), Mounted()
     with ExitStack() as stack:
         furnishing = _Furnishing(ground, client, image, furniture, mounted, stack)
         for mount in sorted(effect.mounts, key=furnishing.order):
             with blame(mount.span):
                 furnishing.add(mount)
-        for file in effect.files:
+        for file in surroundings.files_of(effect):
             entry = Entry("", Kind.FILE, file.mode, size=len(file.content))
             furniture.add_file(file.path, (entry, partial(io.BytesIO, file.content)))
         furniture.add_directory(effect.directory, account.uid, account.gid, int(time.time()))
