@@ -18,7 +18,7 @@ from minibuild.version import __version__
 
 def parser(_environment: Mapping[str, str]) -> Parser:
     """The grammar of the command."""
-    parser = Parser("info", "Shows which runtimes and snapshotters work here, and why the others don't.")
+    parser = Parser("info", "Shows which runtimes, snapshotters and private networks work here, and why others don't.")
     parser.add_argument("-f", "--format", metavar="FORM", default="", help="json, or a Go template")
     return parser
 
@@ -39,6 +39,7 @@ def _record(session: Session) -> Record:
     from minibuild import runtimes, snapshots
     from minibuild.build import daemon
     from minibuild.build.daemon.session import probe
+    from minibuild.runtimes import networks
     from minibuild.sandbox.userns import user_id
 
     with session.store() as store:
@@ -61,6 +62,7 @@ def _record(session: Session) -> Record:
                 "Usage": usage,
                 "Runtimes": _probed([*runtimes.describe(), remote]),
                 "Snapshotters": _probed(snapshots.describe(store.root)),
+                "Networks": _probed(networks.describe()),
             }
         )
 
@@ -94,7 +96,7 @@ def _told(record: Record) -> str:
         f"              {record['Images']} images under {record['Names']} names; {usage}",
     ]
     lines += _told_namespace(record["Namespace"])
-    for kind in ("Runtimes", "Snapshotters"):
+    for kind in ("Runtimes", "Snapshotters", "Networks"):
         first = True
         for entry in record[kind]:
             chosen = " (used)" if entry["Works"] and first else ""
@@ -109,7 +111,7 @@ def _told(record: Record) -> str:
 
 def _told_namespace(namespace: Record) -> list[str]:
     if not namespace["Works"]:
-        return [f"{'RUN':<14}no: {namespace['Reason']}", f"{'':<14}hint: {namespace['Hint']}"]
+        return [f"{'RUN':<14}not as root: {namespace['Reason']}", f"{'':<14}hint: {namespace['Hint']}"]
     ids = namespace["Ids"]
     if ids == 1:
         told = "as root of a user namespace with a single id; other owners are recorded"
