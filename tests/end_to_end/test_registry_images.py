@@ -99,8 +99,11 @@ def test_what_is_pushed_again_is_asked_for_and_not_sent(
     minibuild.succeed("build", "-t", name, "--push", context)
     before = len(proxy.requests)
     minibuild.succeed("push", name)
-    asked = sorted((request.method, re.sub("sha256:.*", "", request.path)) for request in proxy.requests[before:])
-    assert asked == [*[("HEAD", "/v2/warm/app/blobs/")] * 3, ("PUT", "/v2/warm/app/manifests/1")]
+    minibuild.succeed("tag", name, other := f"{proxy.host}/warm/app:2")
+    minibuild.succeed("push", other)
+    asked = [(request.method, re.sub("sha256:.*", "", request.path)) for request in proxy.requests[before:]]
+    manifests = [("HEAD", "/v2/warm/app/manifests/1"), ("HEAD", "/v2/warm/app/manifests/2")]
+    assert asked == [*manifests, *[("HEAD", "/v2/warm/app/blobs/")] * 3, ("PUT", "/v2/warm/app/manifests/2")]
 
 
 def test_an_index_is_pulled_without_what_attests_of_its_images(minibuild: Minibuild) -> None:
