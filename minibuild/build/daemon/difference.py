@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 _DELETED = 2
+# What docker and podman put into every tree that lacks it, and so are no change; its directory is as old then.
+_DAEMONS_OWN = ("etc/hosts", "etc/hostname", "etc/resolv.conf", "etc/mtab", "run/.containerenv")
+_FRESH = ("dev", "proc", "sys")
 _CHUNK = 1 << 20
 _KEPT_XATTRS = ("user.", "trusted.", "system.posix_acl_", "security.capability")
 
@@ -39,11 +42,9 @@ def changes_in(
     api: Any = client.api
     listed = {item["Path"].lstrip("/"): item["Kind"] for item in api.diff(identity) or ()}
     listed = {path: kind for path, kind in listed.items() if not _is_hidden(path, hidden)}
-    if not set(listed) - _made_for(hidden, before):
-        return []
     for path in listed:
         _check_name(path)
-    found = _Found(before, listed, spool)
+    found = _Found(before, listed, hidden, spool)
     found.read(cast(BinaryIO, io.BufferedReader(_Pieces(api.export(identity)), _CHUNK)))
     return found.changes(_made_for(hidden, before))
 
@@ -54,9 +55,14 @@ class _Found:
 
     before: Tree
     listed: Mapping[str, int]
+    hidden: frozenset[str]
     spool: BinaryIO
     now: dict[str, Entry] = field(default_factory=dict)
     links: dict[str, list[Entry]] = field(default_factory=dict)
+    touched: dict[str, Entry] = field(default_factory=dict)
+    """Directories that aren't listed, and have other times than before."""
+    own: dict[str, int] = field(default_factory=dict)
+    """When the daemon put something of its own into directories."""
 
     def read(self, stream: BinaryIO) -> None:
         """Reads the export to its end; keeps what is of use."""
@@ -66,7 +72,22 @@ class _Found:
             elif _spelt(entry.path) in self.listed:
                 entry = entry._replace(xattrs=_kept(entry.xattrs))
                 self.now[_spelt(entry.path)] = self._copied(entry, content) if entry.kind is Kind.FILE else entry
+            elif entry.kind is Kind.DIRECTORY:
+                self._look_at(entry)
+            elif entry.path in _DAEMONS_OWN:
+                self.own[entry.parent] = max(entry.mtime, self.own.get(entry.parent, 0))
         self.spool.flush()
+        for path, entry in self.touched.items():
+            if self.own.get(path) != entry.mtime:
+                self.now[_spelt(path)] = entry
+
+    def _look_at(self, directory: Entry) -> None:
+        """Remembers a directory whose time alone has changed: for the daemon that is no change."""
+        path = directory.path
+        if path and path.partition("/")[0] not in _FRESH and not _is_hidden(path, self.hidden):
+            earlier = self.before.find(path, follow=False)
+            if earlier is not None and earlier.mtime != directory.mtime:
+                self.touched[path] = directory._replace(xattrs=_kept(directory.xattrs))
 
     def changes(self, made: frozenset[str]) -> list[Change]:
         """The entries of a layer; ``made`` are directories that are there for mounts' sake unless more is in them."""
