@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from minibuild.build import running
@@ -21,6 +21,17 @@ from minibuild.plan import Step
 from minibuild.runtimes.base import Runtime
 from minibuild.sandbox.entering import is_plain_user, obstacle
 from minibuild.values import dataclass
+
+# What runtimes that don't isolate can't do, by the rule that warns of it.
+_SHORTCOMINGS: Mapping[str, Mapping[str, str]] = {
+    "chroot": {
+        "NotIsolated": "nothing can be mounted here: a RUN has no /proc, and sees this machine's processes and network",
+    },
+    "proot": {
+        "NotIsolated": "nothing can be mounted here: a RUN sees this machine's processes, /proc, /sys and network",
+        "OwnersLost": "nobody can be given a file here: what a RUN makes is its user's, whatever it does by chown",
+    },
+}
 
 if TYPE_CHECKING:
     from minibuild.build.engine import Engine
@@ -69,20 +80,29 @@ def _remote(engine: Engine) -> Ground:
 
 def _local(engine: Engine) -> Ground:
     from minibuild import runtimes, snapshots
+    from minibuild.runtimes.proot import ProotRuntime
 
     request, store = engine.request, engine.store
     if sys.platform != "linux":
         raise UnavailableError(
             f"RUN takes Linux, and this is {sys.platform}", hint="start a docker or podman machine, or set DOCKER_HOST"
         )
-    if is_plain_user():
-        raise obstacle() or NeedsNamespace
+    in_the_way = obstacle() if is_plain_user() else None
+    if is_plain_user() and in_the_way is None:
+        raise NeedsNamespace
     roots = RootFilesystems(store, snapshots.choose(store.root, request.snapshotter or None))
     limited = request.surroundings.memory or request.surroundings.processors
-    runtime = runtimes.choose(request.runtime or None, store.root / "runtimes.json", needs_cgroups=bool(limited))
-    if not runtime.isolates:
-        message = "nothing can be mounted here: a RUN has no /proc, and sees this machine's processes and network"
-        engine.journal.warn(Finding("NotIsolated", message, hint="minibuild info says what is in the way"))
+    try:
+        runtime = runtimes.choose(request.runtime or None, store.root / "runtimes.json", needs_cgroups=bool(limited))
+    except UnavailableError as error:
+        if in_the_way is None or request.runtime:
+            raise
+        raise UnavailableError(
+            f"{in_the_way.message}, and without RUN takes proot: {ProotRuntime.probe()}",
+            hint=f"install proot (Debian: apt-get install proot); {in_the_way.hint}",
+        ) from error
+    for rule, message in _SHORTCOMINGS.get(runtime.name, {}).items():
+        engine.journal.warn(Finding(rule, message, hint="minibuild info says what is in the way"))
     return LocalGround(engine, roots, runtime)
 
 

@@ -46,16 +46,8 @@ def ids() -> int:
     return 1 if shortage() else 1 + sum(count for _, count in _ranges("/etc/subuid"))
 
 
-def enter_as_root() -> None:
-    """Moves a plain user's process, which has a single thread, to where it is root; raises UnavailableError."""
-    if is_plain_user():
-        if error := obstacle():
-            raise error
-        enter()
-
-
 def enter_if_possible() -> None:
-    """The same, unless something is in the way: for what root does more of than a plain user."""
+    """Moves a plain user's process, which has a single thread, to where it is root, unless something is in the way."""
     if is_plain_user() and obstacle() is None:
         enter()
 

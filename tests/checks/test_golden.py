@@ -36,6 +36,7 @@ HEARD_LATER = {
     "CacheUnavailable",
     "NotIsolated",
     "NoMatch",
+    "OwnersLost",
     "PackagesUnread",
     "SecretInHistory",
     "SecretInLayer",
