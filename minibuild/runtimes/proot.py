@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -36,10 +36,6 @@ class ProotRuntime:
     name: ClassVar[str] = "proot"
     has_cgroups: ClassVar[bool] = False
     isolates: ClassVar[bool] = False
-    shortcomings: ClassVar[Mapping[str, str]] = {
-        "NotIsolated": "nothing can be mounted here: a RUN sees this machine's processes, /proc, /sys and network",
-        "OwnersLost": "nobody can be given a file here: what a RUN makes or changes belongs to root in the image",
-    }
 
     @classmethod
     def binary(cls) -> str | None:
