@@ -66,6 +66,12 @@ class Promises:
         """The blob has come, or can't be had there any more."""
         (self._directory / digest.hex).unlink(missing_ok=True)
 
+    def sweep(self) -> None:
+        """Forgets what has come while whoever fetched it was killed."""
+        for promise in list(self.all()):
+            if self._blobs.has(promise.descriptor):
+                self.forget(promise.descriptor.digest)
+
     def all(self) -> Iterator[Promise]:
         """All of them, in no order."""
         for file in self._directory.iterdir() if self._directory.is_dir() else ():

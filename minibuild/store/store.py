@@ -84,6 +84,7 @@ class Store:
         with self.lease.exclusively() as alone:
             if alone:
                 _empty(self.scratch)
+                self.promises.sweep()
 
     def close(self) -> None:
         """Lets others throw things out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -133,3 +134,11 @@ def test_a_step_whose_layer_unpacks_to_something_else_is_done_no_more(store: Sto
     with pytest.raises(LostLayers), store.reading_tar(layer) as tar:
         tar.read()
     assert store.records.all() == ()
+
+
+def test_a_promise_whose_keeper_was_killed_is_forgotten_by_the_next(tmp_path: Path) -> None:
+    with Store.at(tmp_path / "store") as store:
+        store.promises.add([BLOB], PLACE)
+        store.blobs.add(CONTENT)
+    with Store.at(tmp_path / "store") as store:
+        assert list(store.promises.all()) == []
