@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +19,8 @@ from minibuild.sandbox import mounts, syscalls
 
 ADDRESS, BEYOND, GATEWAY = "198.51.100.1", "203.0.113.1", "198.51.100.254"
 """The machine's own address, one of the world, and where the way there begins."""
+_TUN = Path("/dev/net/tun")
+_CARRIERS = ("slirp4netns", "pasta", "pasta.avx2")
 _LINKS = f"""
 link set lo up
 link add out0 type veth peer name far0
@@ -39,6 +42,16 @@ class World:
     port: int
     known: set[str]
 
+    def carriers(self) -> list[str]:
+        """What serves private networks out of the one that the calling thread is in, by name."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                name = (entry / "comm").read_text().strip()
+                if os.path.samefile(entry / "ns/net", "/proc/thread-self/ns/net") and name in _CARRIERS:
+                    found.append(name)
+        return found
+
     @property
     def forbidden(self) -> tuple[str, ...]:
         """All ways by which programs that join networks lead to the loopback of the machine that they are on."""
@@ -46,9 +59,9 @@ class World:
 
 
 @contextmanager
-def world(directory: Path) -> Iterator[World]:
+def world(directory: Path, *, tun_mode: int = 0o666) -> Iterator[World]:
     """Moves the calling thread there for good; what it starts while the block lasts is there too. ``directory`` keeps
-    its resolv.conf.
+    its resolv.conf, and its /dev/net/tun of that mode.
     """
     mounts.private_mounts()
     syscalls.unshare(syscalls.CLONE_NEWNET)
@@ -56,6 +69,10 @@ def world(directory: Path) -> Iterator[World]:
     resolv_conf = directory / "world.resolv.conf"
     resolv_conf.write_text("nameserver 127.0.0.1\nsearch world.example\n")
     mounts.bind(resolv_conf, os.path.realpath("/etc/resolv.conf"))
+    tun = directory / "world.tun"
+    os.mknod(tun, stat.S_IFCHR, os.stat(_TUN).st_rdev)
+    tun.chmod(tun_mode)
+    mounts.bind(tun, _TUN)
     known: set[str] = set()
     with ExitStack() as stack:
         beyond = stack.enter_context(_web_server(BEYOND))

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -784,17 +784,7 @@ def test_private_networks_are_apart_from_one_another_and_end_with_their_containe
         heard = said(runtime, tmp_path / "other", asking.format(there.beyond), **options)
         thread.join()
 
-        assert (heard, carriers_of(Path("/proc/thread-self/ns/net"))) == ("hello", [])
-
-
-def carriers_of(network: Path) -> list[str]:
-    """What serves private networks out of this one."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if os.path.samefile(entry / "ns/net", network) and "slirp4netns" in (entry / "comm").read_text():
-                found.append(entry.name)
-    return found
+        assert (heard, there.carriers()) == ("hello", [])
 
 
 @pytest.mark.isolating
