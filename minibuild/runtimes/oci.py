@@ -60,9 +60,8 @@ class OciRuntime:
                 output(program.message, "stderr")
                 return program.status
             memory = _InMemory(made, binds)
-            _write_json(
-                made / "config.json", bundle(process, program, root, memory.bound()) | self.additions(process, root)
-            )
+            configuration = bundle(process, program, root, memory.bound())
+            _write_json(made / "config.json", self.completed(configuration, process))
             identity = f"minibuild-{made.name}"
             command = [binary, "--root", f"{made}/state", "--log", f"{made}/log", *self.options]
             last = removal(identity) if self.has_cgroups else ()
@@ -88,9 +87,9 @@ class OciRuntime:
             # A container gets this one, and "ro" in its configuration means the topmost mount alone.
             mounts.bind("/sys", "/sys", MOUNT_ATTR_RDONLY)
 
-    def additions(self, process: Process, root: Path) -> dict[str, Any]:  # noqa: ARG002
-        """What the configuration has to say to this runtime alone."""
-        return {}
+    def completed(self, configuration: dict[str, Any], process: Process) -> dict[str, Any]:  # noqa: ARG002
+        """The configuration, with what it has to say to this runtime alone."""
+        return configuration
 
     def clean_up(self, identity: str) -> None:
         """Removes what a killed runtime leaves outside of its namespaces."""
@@ -143,16 +142,16 @@ class Crun(OciRuntime):
         hide_second_kind()
         OciRuntime.before(self, root, memory)
 
-    def additions(self, process: Process, root: Path) -> dict[str, Any]:
-        """A hook, as crun mounts the root anew and loses that no device is to be opened on it; the filter compiled, as
-        it takes libseccomp three times as long as all the rest takes crun.
+    def completed(self, configuration: dict[str, Any], process: Process) -> dict[str, Any]:
+        """Two things that would cost a RUN as much as all the rest. The filter is compiled, as libseccomp would do it
+        anew each time. And that no device is to be opened on the root, which crun forgets when it mounts the root anew,
+        is said once more as one of its mounts ("/" itself it takes for another file), not by a hook's programs.
         """
-        compiled = program_of(process)
-        annotations = {"run.oci.seccomp_bpf_data": b64encode(compiled).decode()} if compiled else {}
-        # Hooks are told the container's state, and crun minds when nobody reads it.
-        script = 'while read -r _; do :; done; exec mount -o remount,bind,nodev "$1"'
-        hook = {"path": which("sh"), "args": ["sh", "-c", script, "sh", str(root)], "env": ["PATH=/usr/bin:/bin"]}
-        return {"hooks": {"createContainer": [hook]}, "annotations": annotations}
+        root = {"destination": "/.", "type": "bind", "source": "/", "options": ["remount", "bind", "nodev"]}
+        configuration["mounts"].append(root)
+        if compiled := program_of(process):
+            configuration["annotations"] = {"run.oci.seccomp_bpf_data": b64encode(compiled).decode()}
+        return configuration
 
 
 class Runc(OciRuntime):
