@@ -27,6 +27,8 @@ ssh-agent:openssh-client
 qemu-aarch64-static:qemu-user-static
 mkfs.btrfs:btrfs-progs
 mkfs.xfs:xfsprogs
+mkfs.ext4:e2fsprogs
+linux.uml:user-mode-linux
 fuse-overlayfs:fuse-overlayfs
 setcap:libcap2-bin
 setpriv:util-linux

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from minibuild import snapshots
 from minibuild.runtimes.table import ISOLATING
 from tests.bases import BaseImage
 from tests.command import Minibuild
@@ -18,6 +17,7 @@ from tests.differential.cases import CASES, Case
 from tests.differential.context import make_context
 from tests.differential.docker import BuildKit
 from tests.differential.workshop import Workshop
+from tests.filesystems import SNAPSHOTTERS
 
 pytestmark = pytest.mark.e2e
 
@@ -99,7 +99,7 @@ def test_what_only_minibuild_refuses_fails_with_the_exit_code_of_its_kind(worksh
     assert ours.process.returncode == case.exit_code, ours.process.stderr
 
 
-@pytest.mark.parametrize(("snapshotter", "case"), list(product(list(snapshots.TABLE)[1:], CHANGING)))
+@pytest.mark.parametrize(("snapshotter", "case"), list(product(SNAPSHOTTERS[1:], CHANGING)))
 def test_the_other_snapshotters_make_the_same_layers(
     workshop: Workshop, btrfs: Path, snapshotter: str, case: str
 ) -> None:

@@ -14,11 +14,11 @@ import pytest
 
 import minibuild
 from minibuild.runtimes.table import ISOLATING
-from minibuild.snapshots.table import TABLE as SNAPSHOTTERS
 from tests.accounts import PlainUser, open_directory
 from tests.command import Minibuild
 from tests.daemons import Registry
 from tests.end_to_end.conftest import Project
+from tests.filesystems import SNAPSHOTTERS
 from tests.pythons import VERSIONS, python
 
 pytestmark = pytest.mark.e2e

@@ -15,11 +15,10 @@ import pytest
 
 from minibuild.runtimes.table import ISOLATING
 from minibuild.sandbox import syscalls
-from minibuild.snapshots.table import TABLE as SNAPSHOTTERS
 from tests.accounts import open_directory
 from tests.command import Minibuild
 from tests.end_to_end.conftest import Project
-from tests.filesystems import loop_mounted
+from tests.filesystems import SNAPSHOTTERS, loop_mounted
 from tests.fuse import fuse_for_all
 
 pytestmark = pytest.mark.e2e
