@@ -16,6 +16,7 @@ from minibuild.runtimes.cradle import Cradle
 from minibuild.runtimes.host import clean_environment, scratch, streams_for, which
 from minibuild.runtimes.networks import network_of
 from minibuild.runtimes.program import Refusal, find_program
+from minibuild.runtimes.sealed import from_copy
 from minibuild.runtimes.seccomp.choosing import program_of
 from minibuild.runtimes.streams import follow
 from minibuild.runtimes.tree import ready_tree
@@ -61,7 +62,7 @@ class OciRuntime:
                 return program.status
             memory = _InMemory(made, binds)
             configuration = bundle(process, program, root, memory.bound())
-            _write_json(made / "config.json", self.completed(configuration, process))
+            write_json(made / "config.json", self.completed(configuration, process))
             identity = f"minibuild-{made.name}"
             command = [binary, "--root", f"{made}/state", "--log", f"{made}/log", *self.options]
             last = removal(identity) if self.has_cgroups else ()
@@ -70,8 +71,7 @@ class OciRuntime:
                 cradled = cradle.start(
                     [*command, "run", "--bundle", str(made), identity],
                     cwd="/",
-                    # crun makes a file to run from: not in /tmp, where it would stay if it was killed then.
-                    env={**clean_environment(), "_LIBCONTAINER_STATEDIR": str(made)},
+                    **self.started_from(binary, made),
                     **streams_for(process),
                 )
                 status = follow(cradled, output, cancellation)
@@ -90,6 +90,10 @@ class OciRuntime:
     def completed(self, configuration: dict[str, Any], process: Process) -> dict[str, Any]:  # noqa: ARG002
         """The configuration, with what it has to say to this runtime alone."""
         return configuration
+
+    def started_from(self, binary: str, made: Path) -> dict[str, Any]:  # noqa: ARG002
+        """Options of subprocess.Popen: where the program is, if not where it is installed, and what it sees."""
+        return {"env": clean_environment()}
 
     def clean_up(self, identity: str) -> None:
         """Removes what a killed runtime leaves outside of its namespaces."""
@@ -153,6 +157,11 @@ class Crun(OciRuntime):
             configuration["annotations"] = {"run.oci.seccomp_bpf_data": b64encode(compiled).decode()}
         return configuration
 
+    def started_from(self, binary: str, made: Path) -> dict[str, Any]:
+        """A copy in memory; else it makes one by itself, and a file for it: not in /tmp, where that would stay."""
+        variables = {"_LIBCONTAINER_CLONED_BINARY": "1", "_LIBCONTAINER_STATEDIR": str(made)}
+        return {"env": {**clean_environment(), **variables}, **from_copy(binary)}
+
 
 class Runc(OciRuntime):
     """runc."""
@@ -165,7 +174,8 @@ class Runc(OciRuntime):
         remove_cgroups(identity)
 
 
-def _write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any) -> None:
+    """Writes what a runtime reads."""
     import json
 
     path.write_text(json.dumps(value))
