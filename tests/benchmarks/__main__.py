@@ -14,7 +14,7 @@ from minibuild.dockerfile import parse
 from minibuild.oci import ContainerConfig, Image, ImageConfig, Platform
 from minibuild.plan import Options, plan
 from minibuild.source import Source, Span
-from tests.benchmarks import registries, trees
+from tests.benchmarks import registries, running, trees
 from tests.benchmarks.measuring import Times, least_time_of, ratio, run
 
 MINIBUILD = (sys.executable, "-m", "minibuild")
@@ -106,7 +106,8 @@ def start(rounds: int) -> None:
 def main() -> None:
     """Runs what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
-    everything = ["start", "plan", "ignore", "copy", "push", "pull", "warm", "cached"]
+    everything = ["start", "plan", "ignore", "copy", "push", "pull", "warm", "cached", "run", "peers"]
+    everything += ["rootless", "scan"]
     parser.add_argument("what", nargs="*", default=everything, help=", ".join(everything))
     parser.add_argument("--files", type=int, default=30_000)
     parser.add_argument("--rounds", type=int, default=5)
@@ -120,6 +121,7 @@ def main() -> None:
     if "copy" in arguments.what:
         copy(arguments.files, arguments.rounds)
     registries.measure(arguments.what, arguments.rounds)
+    running.measure(arguments.what, arguments.rounds)
 
 
 if __name__ == "__main__":
