@@ -37,6 +37,12 @@ class Tree:
         found = self._locate(self._real_path(path, follow=follow))
         return found[1] if found else None
 
+    def describes(self, path: str) -> bool:
+        """Some layer has an entry of that very path; else it is at most a directory that follows from what is in it,
+        and nothing is known of its mode, owner and time.
+        """
+        return any(index.find(path) is not None for index in self._indices)
+
     def resolve(self, path: str) -> str:
         """The real path that a path leads to: every symlink followed, what doesn't exist appended as it is.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +21,6 @@ from tests.daemons import Dockerd, Registry
 from tests.machine import require
 
 pytestmark = pytest.mark.e2e
-
-SANDBOXED = Path(__file__).parent.parent / "sandboxed.py"
 
 # What the changes below are made to; all of it is old.
 BASE = r"""
@@ -109,17 +107,15 @@ def timeless(entry: Entry) -> Entry:
     return entry._replace(mtime=0, offset=0) if entry.mtime > 1_700_000_000 else entry._replace(offset=0)
 
 
-def built_both_ways(machine: Minibuild, directory: Path, *options: str) -> list[tuple[list[list[Entry]], str]]:
+def built_both_ways(machine: Minibuild, directory: Path, *options: str) -> list[tuple[list[list[Entry]], list[str]]]:
     """What a daemon makes of a directory's Dockerfile, and what this machine does: layers, and what was said."""
     made = []
     for runtime in ("docker", "crun"):
         own = machine.at(machine.root / runtime)
         done = own("build", "--runtime", runtime, "--progress=plain", "-t", "app", *options, directory)
         assert done.returncode == 0, done.stderr
-        said = [
-            line.split(maxsplit=2)[2] for line in done.stderr.splitlines() if line.startswith("#") and " 0." in line
-        ]
-        made.append((entries(own.root, "app"), "\n".join(said)))
+        said = re.findall(r"^#\d+ \d+\.\d+ (.*)$", done.stderr, re.MULTILINE)
+        made.append((entries(own.root, "app"), sorted(said)))
     return made
 
 
@@ -148,6 +144,7 @@ def test_mounts_users_and_networks_are_those_of_this_machine(
 
     assert there == here
     assert leftovers() == []
+    assert "classified" not in "".join(there[1])
 
 
 def test_a_cache_mount_stays_in_the_daemon_and_nowhere_else(
@@ -159,24 +156,15 @@ def test_a_cache_mount_stays_in_the_daemon_and_nowhere_else(
     )
     said = []
     for number in ("1", "2"):
-        words = (
-            "--runtime",
-            "docker",
-            "--progress=plain",
-            "--build-arg",
-            f"N={number}",
-            "-t",
-            f"app:{number}",
-            tmp_path,
-        )
-        said.append(machine("build", *words).stderr)
+        words = ("--progress=plain", "--build-arg", f"N={number}", "-t", f"app:{number}")
+        said.append(machine("build", "--runtime", "docker", *words, tmp_path).stderr)
     volumes = dockerd.run("volume", "ls", "--quiet", "--filter", "label=minibuild.cache=own").stdout.split()
     dockerd.run("volume", "rm", *volumes)
 
     assert [" 7 700\n" in text for text in said] == [True, True]
     assert [" 1\n" in text for text in said] == [False, True]
     assert len(volumes) == 1
-    assert [len(entries(machine.root, f"app:{number}")) for number in (1, 2)] == [1, 1]
+    assert [entries(machine.root, f"app:{number}")[-1] for number in (1, 2)] == [[], []]
 
 
 def test_a_failure_says_what_the_command_said_and_leaves_nothing(
@@ -231,14 +219,6 @@ def test_what_nobody_cleared_up_the_next_build_does(
     machine.succeed("build", "--runtime", "docker", tmp_path)
 
     assert (len(left), leftovers()) == (2, [])
-
-
-def test_it_is_chosen_by_itself_where_nothing_can_be_run_here(machine: Minibuild, tmp_path: Path) -> None:
-    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN test -e /.dockerenv && touch /made\n")
-
-    machine.with_prefix(sys.executable, str(SANDBOXED), "refuse").succeed("build", "-t", "app", tmp_path)
-
-    assert [entry.path for entry in entries(machine.root, "app")[-1]] == ["made"]
 
 
 def test_without_a_daemon_it_is_said_what_is_missing(minibuild: Minibuild, tmp_path: Path) -> None:

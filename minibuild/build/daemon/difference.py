@@ -86,7 +86,7 @@ class _Found:
         path = directory.path
         if path and path.partition("/")[0] not in _FRESH and not _is_hidden(path, self.hidden):
             earlier = self.before.find(path, follow=False)
-            if earlier is not None and earlier.mtime != directory.mtime:
+            if earlier is not None and self.before.describes(path) and earlier.mtime != directory.mtime:
                 self.touched[path] = directory._replace(xattrs=_kept(directory.xattrs))
 
     def changes(self, made: frozenset[str]) -> list[Change]:
