@@ -34,7 +34,6 @@ from minibuild.layers.owners import Owner
 from minibuild.layers.tree import Tree
 from minibuild.oci import Layer
 from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Tmpfs
-from minibuild.sandbox import mounts
 from minibuild.sandbox.inside import resolve
 from minibuild.sandbox.scratch import scratch_directory, sweep
 from minibuild.store import Store
@@ -179,6 +178,8 @@ class _Mounting:
         return self.build.store.root / "mounts" / self.build.cache_name(mount)
 
     def _cached(self, mount: CacheMount) -> Path:
+        from minibuild.sandbox import mounts
+
         where = self._cache_place(mount)
         if where not in self._caches:
             fill = _Filling(self, mount).fill
@@ -209,6 +210,8 @@ class _Mounting:
 
     def _in_memory(self) -> Path:
         """A directory in memory that nobody but this thread's containers can reach."""
+        from minibuild.sandbox import mounts
+
         if self._secrets is None and not mounts.may_mount():
             sweep(_SHARED_MEMORY)
             self._secrets = self.stack.enter_context(scratch_directory(_SHARED_MEMORY))

@@ -16,7 +16,6 @@ from minibuild.events import Stream
 from minibuild.instructions.effects import InlineFile, RunCommand
 from minibuild.runtimes.base import DEFAULT_CAPABILITIES, Cancellation, Mount, Process
 from minibuild.runtimes.seccomp.profile import UNCONFINED
-from minibuild.sandbox import capabilities
 from minibuild.source import Span
 from minibuild.values import dataclass
 
@@ -87,7 +86,7 @@ def process(
             mounts=(*etc, *files, *mounted.mounts),
             network=network,
             hostname=surroundings.hostname,
-            capabilities=capabilities.ours() if is_privileged else DEFAULT_CAPABILITIES,
+            capabilities=_all_capabilities() if is_privileged else DEFAULT_CAPABILITIES,
             shm_size=surroundings.shm_size,
             limits=surroundings.limits,
             memory=surroundings.memory,
@@ -100,6 +99,12 @@ def process(
 
 def environment_of(
     effect: RunCommand, account: Account, surroundings: Surroundings, mounted: Mounted
+def _all_capabilities() -> tuple[str, ...]:
+    from minibuild.sandbox import capabilities
+
+    return capabilities.ours()
+
+
 ) -> tuple[tuple[str, str], ...]:
     """The variables that a command sees."""
     given = {**surroundings.variables, "HOME": account.home, **dict(effect.proxies)}

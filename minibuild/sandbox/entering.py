@@ -13,7 +13,6 @@ from pathlib import Path
 
 from minibuild.errors import UnavailableError
 from minibuild.layers import owners
-from minibuild.sandbox import syscalls
 
 _SBIN = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _MOST_RANGES = 339  # the kernel takes 340 lines; one is the user's own id
@@ -62,6 +61,8 @@ def enter() -> None:
 
 
 def _enter_alone() -> None:
+    from minibuild.sandbox import syscalls
+
     own = {"uid": os.geteuid(), "gid": os.getegid()}
     try:
         syscalls.unshare(syscalls.CLONE_NEWUSER)
@@ -75,6 +76,8 @@ def _enter_alone() -> None:
 
 def _enter_with_others() -> None:
     from subprocess import DEVNULL, PIPE, Popen
+
+    from minibuild.sandbox import syscalls
 
     # Both programs are setuid, and work on a process of the same user from outside of its namespace.
     tables = [("newuidmap", os.geteuid(), "/etc/subuid"), ("newgidmap", os.getegid(), "/etc/subgid")]
