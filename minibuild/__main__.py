@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
@@ -17,7 +18,10 @@ def main() -> int:
 
     # Installed as /kaniko/executor, say, it is what stood there.
     executor = ["kaniko"] if sys.argv[0].rpartition("/")[2] == "executor" else []
-    return run([*executor, *sys.argv[1:]])
+    status = run([*executor, *sys.argv[1:]])
+    # As it ends, Python looks through all objects for garbage: a tenth of the time of a build that has nothing to do.
+    gc.freeze()
+    return status
 
 
 if __name__ == "__main__":
