@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 
 from minibuild.events import Stream
+from minibuild.values import dataclass, field
 
 if TYPE_CHECKING:
     from minibuild.runtimes.seccomp.profile import Profile

@@ -15,7 +15,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from minibuild.layers.owners import ROOT, Owner
 from minibuild.runtimes.host import clean_environment, which
 from minibuild.sandbox import syscalls
 from minibuild.sandbox.userns import AS_ROOT
+from minibuild.values import dataclass, field
 
 if TYPE_CHECKING:
     from subprocess import Popen
