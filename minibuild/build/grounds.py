@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +14,7 @@ from minibuild.build.leaks import Leaks
 from minibuild.build.rootfs import RootFilesystems
 from minibuild.errors import Finding, UnavailableError, UsageError
 from minibuild.instructions.effects import RunCommand
+from minibuild.layers import owners
 from minibuild.layers.entry import Change
 from minibuild.layers.owners import Owner
 from minibuild.plan import Step
@@ -66,10 +66,11 @@ def found(engine: Engine) -> Ground:
     except UnavailableError as error:
         if request.runtime or request.snapshotter:
             raise
-        try:
-            return _remote(engine)
-        except UnavailableError as other:
-            raise UnavailableError(f"{error.message}; {daemon.NAME}: {other.message}", hint=error.hint) from error
+        here = error
+    try:
+        return _remote(engine)
+    except UnavailableError as error:
+        raise UnavailableError(f"{here.message}; {daemon.NAME}: {error.message}", hint=here.hint) from error
 
 
 def _remote(engine: Engine) -> Ground:
@@ -80,13 +81,8 @@ def _remote(engine: Engine) -> Ground:
 
 def _local(engine: Engine) -> Ground:
     from minibuild import runtimes, snapshots
-    from minibuild.runtimes.proot import ProotRuntime
 
     request, store = engine.request, engine.store
-    if sys.platform != "linux":
-        raise UnavailableError(
-            f"RUN takes Linux, and this is {sys.platform}", hint="start a docker or podman machine, or set DOCKER_HOST"
-        )
     in_the_way = obstacle() if is_plain_user() else None
     if is_plain_user() and in_the_way is None:
         raise NeedsNamespace
@@ -94,16 +90,29 @@ def _local(engine: Engine) -> Ground:
     limited = request.surroundings.memory or request.surroundings.processors
     try:
         runtime = runtimes.choose(request.runtime or None, store.root / "runtimes.json", needs_cgroups=bool(limited))
-    except UnavailableError as error:
+    except UnavailableError:
         if in_the_way is None or request.runtime:
             raise
+        from minibuild.runtimes.proot import ProotRuntime
+
         raise UnavailableError(
             f"{in_the_way.message}, and without RUN takes proot: {ProotRuntime.probe()}",
             hint=f"install proot (Debian: apt-get install proot); {in_the_way.hint}",
-        ) from error
+        ) from None
     for rule, message in _SHORTCOMINGS.get(runtime.name, {}).items():
         engine.journal.warn(Finding(rule, message, hint="minibuild info says what is in the way"))
+    if owners.here() is owners.Owners.RECORD and runtime.isolates and not _keeps_owners():
+        message = "all files that a RUN gives to others stay root's in the image: nobody can watch what it does here"
+        engine.journal.warn(
+            Finding("OwnersLost", message, hint="give this user more ids in /etc/subuid and /etc/subgid")
+        )
     return LocalGround(engine, roots, runtime)
+
+
+def _keeps_owners() -> bool:
+    from minibuild.sandbox import keeping
+
+    return keeping.is_possible()
 
 
 @dataclass(frozen=True, slots=True)

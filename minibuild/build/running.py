@@ -14,6 +14,7 @@ from minibuild.build.surroundings import Surroundings
 from minibuild.errors import CommandFailed, Finding, ImageError
 from minibuild.events import Stream
 from minibuild.instructions.effects import InlineFile, RunCommand
+from minibuild.layers import owners
 from minibuild.runtimes.base import DEFAULT_CAPABILITIES, Cancellation, Mount, Process
 from minibuild.runtimes.seccomp.profile import UNCONFINED
 from minibuild.source import Span
@@ -21,6 +22,7 @@ from minibuild.values import dataclass
 
 _TAIL = 20
 _HOSTS = "127.0.0.1\tlocalhost {}\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+_APT_SETTINGS = "/dev/.minibuild/apt.conf"
 RESOLV_CONF, HOSTS, HOSTNAME = "/etc/resolv.conf", "/etc/hosts", "/etc/hostname"
 _HINTS = {
     127: "the program isn't in the image, or not in its PATH",
@@ -76,14 +78,15 @@ def process(
         etc = tuple(mount for mount in made if mount.target != HOSTNAME)
         files = bound(surroundings.files_of(effect), etc[0].source.parent)
         is_privileged = effect.security == "insecure"
+        apt = _apt_settings(etc[0].source.parent)
         yield Process(
             arguments=effect.arguments,
-            environment=environment_of(effect, account, surroundings, mounted),
+            environment=(*apt.variables.items(), *environment_of(effect, account, surroundings, mounted)),
             directory=effect.directory,
             uid=account.uid,
             gid=account.gid,
             groups=account.groups,
-            mounts=(*etc, *files, *mounted.mounts),
+            mounts=(*etc, *files, *apt.mounts, *mounted.mounts),
             network=network,
             hostname=surroundings.hostname,
             capabilities=_all_capabilities() if is_privileged else DEFAULT_CAPABILITIES,
@@ -97,14 +100,14 @@ def process(
         )
 
 
-def environment_of(
-    effect: RunCommand, account: Account, surroundings: Surroundings, mounted: Mounted
 def _all_capabilities() -> tuple[str, ...]:
     from minibuild.sandbox import capabilities
 
     return capabilities.ours()
 
 
+def environment_of(
+    effect: RunCommand, account: Account, surroundings: Surroundings, mounted: Mounted
 ) -> tuple[tuple[str, str], ...]:
     """The variables that a command sees."""
     given = {**surroundings.variables, "HOME": account.home, **dict(effect.proxies)}
@@ -115,6 +118,17 @@ def this_machines_resolv_conf() -> str:
     """The text of the file; "" where there is none."""
     path = Path(RESOLV_CONF)
     return path.read_text(errors="surrogateescape") if path.exists() else ""
+
+
+def _apt_settings(scratch: Path) -> Mounted:
+    """What keeps apt from making sure that it is somebody else, which it can't be where there is a single id."""
+    made = Mounted()
+    if owners.here() is owners.Owners.RECORD:
+        (scratch / "apt.conf").write_text('APT::Sandbox::User "root";\n')
+        (scratch / "apt.conf").chmod(0o644)
+        made.mounts.append(Mount(scratch / "apt.conf", _APT_SETTINGS))
+        made.variables["APT_CONFIG"] = _APT_SETTINGS
+    return made
 
 
 def report_unkept(process: Process, span: Span, report: Callable[[Finding], None]) -> None:

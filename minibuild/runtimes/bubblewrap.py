@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from minibuild.errors import UnavailableError
+from minibuild.layers.owners import Owner
 from minibuild.runtimes import limits, probing
 from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process, Tmpfs
 from minibuild.runtimes.cradle import Cradle
@@ -74,7 +75,7 @@ class Bubblewrap:
                     words += ["--seccomp", str(descriptors[0])]
                 descriptors.append(stack.enter_context(_in_memory(os.fsencode("\0".join((*words, ""))))))
                 staging = _Staging(stage, root, given, has_network=network is not None)
-                cradled = Cradle(before=staging.mount, network=network).start(
+                cradled = Cradle(before=staging.mount, network=network, owner=Owner(process.uid, process.gid)).start(
                     [*_command(binary, process), "--args", str(descriptors[-1]), "--", name, *process.arguments[1:]],
                     pass_fds=descriptors,
                     cwd="/",

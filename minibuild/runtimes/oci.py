@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from minibuild.errors import UnavailableError
+from minibuild.layers.owners import Owner
 from minibuild.runtimes import limits, probing
 from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process, Tmpfs
 from minibuild.runtimes.bundle import bundle
@@ -66,7 +67,8 @@ class OciRuntime:
             identity = f"minibuild-{made.name}"
             command = [binary, "--root", f"{made}/state", "--log", f"{made}/log", *self.options]
             last = removal(identity) if self.has_cgroups else ()
-            cradle = Cradle(before=lambda: self.before(root, memory), network=network, last=last)
+            owner = Owner(process.uid, process.gid)
+            cradle = Cradle(before=lambda: self.before(root, memory), network=network, last=last, owner=owner)
             try:
                 cradled = cradle.start(
                     [*command, "run", "--bundle", str(made), identity],

@@ -12,6 +12,7 @@ from subprocess import SubprocessError
 from typing import Any, ClassVar
 
 from minibuild.errors import UnavailableError
+from minibuild.layers.owners import Owner
 from minibuild.runtimes import limits, probing
 from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process, Tmpfs
 from minibuild.runtimes.cradle import Cradle
@@ -58,7 +59,8 @@ class UnshareRuntime:
             last = _Last(process, program_of(process))
             inside = _Inside(process, root, binds, capabilities.known())
             extra = syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
-            cradle = Cradle(root, extra, inside.mount, inside.enter, network)
+            owner = Owner(process.uid, process.gid)
+            cradle = Cradle(root, extra, inside.mount, inside.enter, network, owner=owner)
             try:
                 cradled = cradle.start(
                     process.arguments,

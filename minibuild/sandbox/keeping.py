@@ -73,6 +73,22 @@ class Keeper:
                     listener.answer(notice) if is_done else listener.leave(notice)
 
 
+def is_possible() -> bool:
+    """Programs can be kept here; else all that they give away stays root's. Tried by a thread that then ends."""
+    answers: list[bool] = []
+
+    def attempt() -> None:
+        listener = Listener.install()
+        answers.append(listener is not None)
+        if listener:
+            listener.close()
+
+    thread = threading.Thread(target=attempt, name="owners")
+    thread.start()
+    thread.join()
+    return answers == [True]
+
+
 class _Places:
     """Where we are, for a thread that goes elsewhere to look for files: our root, and /proc."""
 
@@ -128,6 +144,8 @@ class _Caller:
         """Gives a file to somebody, as far as it goes, and writes down whose it is."""
         with ExitStack() as stack:
             file = _reached(self.open(stack, directory, path, os.O_PATH | (0 if follow else os.O_NOFOLLOW)))
+            if self._owner.uid != 0:
+                return True  # who isn't root gives nothing away, and would not have tried
             status = os.stat(file)
             kept = owners.recorded(file, status, follow=True) or Record(self._owner)
             os.chown(file, 0, 0)

@@ -35,6 +35,7 @@ AMD64 = Platform("linux", "amd64")
 HEARD_LATER = {
     "CacheUnavailable",
     "NotIsolated",
+    "OwnersLost",
     "NoMatch",
     "OwnersLost",
     "PackagesUnread",
