@@ -17,6 +17,7 @@ from minibuild.runtimes import limits
 from minibuild.runtimes.base import DEFAULT_CAPABILITIES, SHM_SIZE, Cancellation, Mount, OutputLine, Process, Tmpfs
 from minibuild.runtimes.host import clean_environment, scratch, which
 from minibuild.runtimes.program import Refusal, find_program
+from minibuild.runtimes.seccomp.choosing import refuse_what_confines
 from minibuild.runtimes.streams import follow
 from minibuild.runtimes.tree import DEVICE_LINKS, DEVICES, ready_tree
 from minibuild.runtimes.warded import Warded
@@ -69,6 +70,7 @@ class ProotRuntime:
         if binary is None:
             raise UnavailableError("proot is not installed")
         limits.check(process, self.name, has_cgroups=self.has_cgroups)
+        refuse_what_confines(process, self.name)
         _refuse_what_takes_privileges(process)
         with ready_tree(process, root) as mounts, scratch_directory(scratch()) as made:
             program = find_program(root, process)

@@ -35,7 +35,8 @@ class Warded:
         try:
             # "-P": a directory that somebody builds is no place to import from.
             command = [sys.executable, "-P", "-m", "minibuild.runtimes.warden", str(inner)]
-            warden = Popen(command, pass_fds=[inner], env=clean_environment(), **streams_for(process))
+            ours = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+            warden = Popen(command, pass_fds=[inner], env=clean_environment() | ours, **streams_for(process))
         except BaseException:
             os.close(lifeline)
             raise

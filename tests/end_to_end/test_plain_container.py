@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ class Contained:
     place: Path
     mirror: str
     options: Sequence[str] = ()
+    interpreter: str = sys.executable
 
     def __call__(self, *words: str | Path) -> tuple[int, str]:
         """Runs a command of minibuild; answers its status and all that it said."""
@@ -41,8 +43,11 @@ class Contained:
         }
         options = ["run", "--rm", "--net=host", f"--volume={self.place}:{self.place}", *self.options]
         options += [f"--volume={os.path.realpath(path)}:{path}:ro" for path in shown]
-        options += [f"--env=PYTHONPATH={HOME}", f"--env=MINIBUILD_REGISTRY_MIRROR={self.mirror}"]
-        options += ["--env=SOURCE_DATE_EPOCH=0", "busybox", sys.executable, "-m", "minibuild"]
+        options += [
+            f"--env=PYTHONPATH={HOME}:{sysconfig.get_path('purelib')}",
+            f"--env=MINIBUILD_REGISTRY_MIRROR={self.mirror}",
+        ]
+        options += ["--env=SOURCE_DATE_EPOCH=0", "busybox", self.interpreter, "-m", "minibuild"]
         done = self.dockerd.run(*options, "--root", str(self.place / "store"), *map(str, words), check=False)
         return done.returncode, done.stdout + done.stderr
 
