@@ -3,11 +3,13 @@
 A thread of ours answers the calls that ``filters`` lets be asked about. A file is found as its caller finds it, from
 its root and its working directory, and opened by us before anything is done: what the caller changes meanwhile in its
 memory or in the tree changes nothing. What the kernel does when files are given away is done too, by giving them to
-ourselves: setuid bits and capabilities go, links are followed, who may not write gets the error.
+ourselves: setuid bits and capabilities go, links are followed, who may not write gets the error. Who asks whose a file
+is is told what was kept, since much is copied by what is told (by cp, sed, useradd).
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import stat
 import struct
@@ -19,7 +21,7 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 from minibuild.layers import owners
-from minibuild.layers.owners import Owner, Record
+from minibuild.layers.owners import ROOT, Owner, Record
 from minibuild.sandbox import filters, syscalls
 from minibuild.sandbox.notices import Listener, Notice
 
@@ -166,7 +168,38 @@ class _Caller:
             file = self.open(stack, directory, path, flags, 0o600)
             os.fchmod(file, stat.S_IMODE(mode) & ~umask)
             major, minor = (number >> 8) & 0xFFF, (number & 0xFF) | ((number >> 12) & 0xFFF00)
-            owners.record(file, Record(self._owner, stat.S_IFMT(mode), os.makedev(major, minor)))
+            owner = self._owner_in(self.open(stack, directory, os.path.dirname(path) or b".", os.O_PATH))
+            owners.record(file, Record(owner, stat.S_IFMT(mode), os.makedev(major, minor)))
+        return True
+
+    def _owner_in(self, directory: int) -> Owner:
+        """Whose a new file in a directory is."""
+        status = os.fstat(directory)
+        kept = owners.recorded(_reached(directory), status, follow=True)
+        if kept and status.st_mode & stat.S_ISGID:
+            return self._owner._replace(gid=kept.owner.gid)
+        return self._owner
+
+    def tell(self, directory: int, path: int, target: int, *, follow: bool, mask: int | None = None) -> bool:
+        """Writes a file's status to an address, where it isn't what the kernel says; ``mask`` is statx(2)'s."""
+        if self._owner.uid != 0:
+            return False  # to it, all belongs to the one that it is
+        machine = filters.architecture()
+        assert machine is not None
+        try:
+            with ExitStack() as stack:
+                name = self.path(path) if path else b""
+                file = self.open(stack, directory, name, os.O_PATH | (0 if follow else os.O_NOFOLLOW))
+                kept = owners.recorded(_reached(file), os.fstat(file), follow=True)
+                if kept is None or kept == Record(ROOT):
+                    return False
+                written = _patched(machine, file, kept)
+                if mask is not None:
+                    written = _patched_extended(machine, file, mask, kept)
+                memory = _opened(stack, f"{self._notice.thread}/mem", self._places.proc, os.O_RDWR)
+                os.pwrite(memory, written, target)
+        except OSError:
+            return False  # which the kernel says too
         return True
 
     def touch(self, directory: int, path: int, times: int) -> bool:
@@ -193,6 +226,31 @@ class _Caller:
 def _reached(descriptor: int) -> str:
     """The path of something open, itself: a link that is reached so isn't followed."""
     return f"/proc/self/fd/{descriptor}"
+
+
+def _patched(machine: filters.Architecture, file: int, kept: Record) -> bytes:
+    """What stat(2) says of an open file, as the machine lays it out, with what was kept."""
+    buffer, layout = ctypes.create_string_buffer(144), machine.status
+    syscalls.call(machine.calls["newfstatat"], file, b"", ctypes.addressof(buffer), _EMPTY_PATH)
+    struct.pack_into("=I", buffer, layout.uid, kept.owner.uid)
+    struct.pack_into("=I", buffer, layout.gid, kept.owner.gid)
+    if kept.device:
+        [mode] = struct.unpack_from("=I", buffer, layout.mode)
+        struct.pack_into("=I", buffer, layout.mode, stat.S_IMODE(mode) | kept.device)
+        struct.pack_into("=Q", buffer, layout.device, kept.number)
+    return buffer.raw[: 144 if machine.status.mode == 24 else 128]
+
+
+def _patched_extended(machine: filters.Architecture, file: int, mask: int, kept: Record) -> bytes:
+    """The same of statx(2), whose structure is the same on every machine."""
+    buffer = ctypes.create_string_buffer(256)
+    syscalls.call(machine.calls["statx"], file, b"", _EMPTY_PATH, mask, ctypes.addressof(buffer))
+    struct.pack_into("=II", buffer, 20, *kept.owner)
+    if kept.device:
+        [mode] = struct.unpack_from("=H", buffer, 28)
+        struct.pack_into("=H", buffer, 28, stat.S_IMODE(mode) | kept.device)
+        struct.pack_into("=II", buffer, 128, os.major(kept.number), os.minor(kept.number))
+    return buffer.raw
 
 
 def _signed(word: int) -> int:
@@ -234,6 +292,27 @@ def _utimensat(caller: _Caller, given: tuple[int, ...]) -> bool:
     return caller.touch(given[0], given[1], given[2])
 
 
+def _stat(caller: _Caller, given: tuple[int, ...]) -> bool:
+    return caller.tell(_HERE, given[0], given[1], follow=True)
+
+
+def _lstat(caller: _Caller, given: tuple[int, ...]) -> bool:
+    return caller.tell(_HERE, given[0], given[1], follow=False)
+
+
+def _fstat(caller: _Caller, given: tuple[int, ...]) -> bool:
+    return caller.tell(given[0], 0, given[1], follow=True)
+
+
+def _newfstatat(caller: _Caller, given: tuple[int, ...]) -> bool:
+    return caller.tell(given[0], given[1], given[2], follow=not given[3] & filters.AT_SYMLINK_NOFOLLOW)
+
+
+def _statx(caller: _Caller, given: tuple[int, ...]) -> bool:
+    follow = not given[2] & filters.AT_SYMLINK_NOFOLLOW
+    return caller.tell(given[0], given[1], given[4], follow=follow, mask=given[3] & 0xFFFFFFFF)
+
+
 _CALLS = {
     "chown": _chown,
     "fchown": _fchown,
@@ -242,4 +321,9 @@ _CALLS = {
     "mknod": _mknod,
     "mknodat": _mknodat,
     "utimensat": _utimensat,
+    "stat": _stat,
+    "lstat": _lstat,
+    "fstat": _fstat,
+    "newfstatat": _newfstatat,
+    "statx": _statx,
 }
