@@ -39,7 +39,6 @@ def _record(session: Session) -> Record:
     from minibuild import runtimes, snapshots
     from minibuild.build import daemon
     from minibuild.build.daemon.session import probe
-    from minibuild.runtimes import networks
     from minibuild.sandbox.userns import user_id
 
     with session.store() as store:
@@ -62,9 +61,19 @@ def _record(session: Session) -> Record:
                 "Usage": usage,
                 "Runtimes": _probed([*runtimes.describe(), remote]),
                 "Snapshotters": _probed(snapshots.describe(store.root)),
-                "Networks": _probed(networks.describe()),
+                "Networks": _probed(_networks()),
             }
         )
+
+
+def _networks() -> list[tuple[str, str | None]]:
+    from minibuild.sandbox.linux import is_linux
+
+    if not is_linux():
+        return []
+    from minibuild.runtimes import networks
+
+    return networks.describe()
 
 
 def _namespace() -> Record:
@@ -91,7 +100,7 @@ def _told(record: Record) -> str:
     usage = ", ".join(f"{human_size(size)} {what}" for what, size in record["Usage"].items())
     lines = [
         f"minibuild {record['Version']} on Python {record['Python']}",
-        f"platform      {record['Platform']}, Linux {record['Kernel']}, user {record['User']}",
+        f"platform      {record['Platform']}, {os.uname().sysname} {record['Kernel']}, user {record['User']}",
         f"store         {record['Root']}",
         f"              {record['Images']} images under {record['Names']} names; {usage}",
     ]
@@ -110,6 +119,10 @@ def _told(record: Record) -> str:
 
 
 def _told_namespace(namespace: Record) -> list[str]:
+    from minibuild.sandbox.linux import is_linux
+
+    if not is_linux():
+        return [f"{'RUN':<14}in a docker daemon's containers, as there are none here"]
     if not namespace["Works"]:
         return [f"{'RUN':<14}not as root: {namespace['Reason']}", f"{'':<14}hint: {namespace['Hint']}"]
     ids = namespace["Ids"]

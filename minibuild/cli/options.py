@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from minibuild.build import daemon
 from minibuild.cli.display import CHOICES
 from minibuild.errors import UsageError, did_you_mean
 from minibuild.oci import Platform
@@ -71,8 +72,7 @@ def _platform(word: str) -> Platform:
 
 def check_machinery(arguments: argparse.Namespace) -> None:
     """Raises UsageError for a ``--runtime`` or ``--snapshotter`` that there is none of."""
-    if arguments.runtime:
-        from minibuild.build import daemon
+    if arguments.runtime not in ("", daemon.NAME):
         from minibuild.runtimes.table import TABLE as RUNTIMES
 
         _check("--runtime", arguments.runtime, [*RUNTIMES, daemon.NAME])

@@ -22,6 +22,7 @@ from minibuild.layers.owners import Owner, Owners, Record
 from minibuild.layers.rooted import Rooted
 
 _CHUNK = 1 << 20
+_HAS_XATTRS = hasattr(os, "setxattr")  # macOS has, its Python hasn't
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _SECOND = 1_000_000_000
 _T = TypeVar("_T")
@@ -278,7 +279,7 @@ class _Unpacking:
         """
         if self._is_root and not self._records:
             os.chown(target, entry.uid, entry.gid)
-        if entry.path in self._merged:
+        if entry.path in self._merged and _HAS_XATTRS:
             for name in set(os.listxattr(target)) - {*entry.xattrs, self._style.value}:
                 with suppress(OSError):
                     os.removexattr(target, name)
@@ -310,7 +311,7 @@ class _Unpacking:
 
     def _set_xattrs(self, target: int | bytes, xattrs: Mapping[str, bytes]) -> None:
         """Sets what can be set here. A capability that root can't set is an error: a program would fail without."""
-        for name, value in xattrs.items():
+        for name, value in xattrs.items() if _HAS_XATTRS else ():
             try:
                 os.setxattr(target, names.encode(name), value, follow_symlinks=isinstance(target, int))
             except OSError as error:

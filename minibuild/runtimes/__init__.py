@@ -31,6 +31,9 @@ def choose(name: str | None, cache: Path, *, needs_cgroups: bool = False) -> Run
 
     Also removes what killed builds have left. Raises UnavailableError with the reason of each that doesn't work.
     """
+    from minibuild.sandbox.linux import check_linux
+
+    check_linux("a runtime")
     from minibuild.runtimes.choosing import choose_from
     from minibuild.runtimes.host import sweep_scratch
     from minibuild.runtimes.table import TABLE
@@ -41,7 +44,11 @@ def choose(name: str | None, cache: Path, *, needs_cgroups: bool = False) -> Run
 
 
 def describe() -> list[tuple[str, str | None]]:
-    """Each runtime and why it can't be used; None where it can."""
+    """Each runtime and why it can't be used; None where it can. Elsewhere than on Linux there is none."""
+    from minibuild.sandbox.linux import is_linux
+
+    if not is_linux():
+        return []
     from minibuild.runtimes.table import TABLE
 
     return [(name, runtime.probe()) for name, runtime in TABLE.items()]

@@ -33,6 +33,9 @@ def choose(root: Path, name: str | None = None) -> Snapshotter:
 
     Raises UnavailableError with the reason of each that doesn't.
     """
+    from minibuild.sandbox.linux import check_linux
+
+    check_linux("a file tree for RUN")
     from minibuild.snapshots.table import TABLE
 
     if name is not None and name not in TABLE:
@@ -51,9 +54,13 @@ def choose(root: Path, name: str | None = None) -> Snapshotter:
 
 
 def describe(root: Path) -> list[tuple[str, str | None]]:
-    """Each snapshotter and why it can't be used for a store at ``root``; None where it can."""
+    """Each snapshotter and why it can't be used for a store at ``root``; None where it can. Only Linux has any."""
     import threading
 
+    from minibuild.sandbox.linux import is_linux
+
+    if not is_linux():
+        return []
     from minibuild.snapshots.table import TABLE
 
     reasons: list[tuple[str, str | None]] = []
@@ -70,6 +77,10 @@ def describe(root: Path) -> list[tuple[str, str | None]]:
 
 def retain(root: Path, chains: Iterable[str]) -> None:
     """Forgets all trees of a store but these and those that they stand on, whatever keeps them."""
+    from minibuild.sandbox.linux import is_linux
+
+    if not is_linux():
+        return
     from minibuild.snapshots.table import TABLE
 
     for name, snapshotter in TABLE.items():
