@@ -25,8 +25,8 @@ def parser(_environment: Mapping[str, str]) -> Parser:
     add("--size", metavar="SIZE", default="", help=words)
     words = (
         "docker's: dm.thinpooldev, a pool that is there and empty; dm.datadev and dm.metadatadev, devices to make one "
-        "of; dm.basesize, how large a tree may become (default: 10G); dm.blocksize, dm.loopdatasize, dm.loopmetadatasize; "
-        "repeatable"
+        "of; dm.basesize, how large a tree may become (default: 10G); dm.blocksize, dm.loopdatasize and "
+        "dm.loopmetadatasize; repeatable"
     )
     add("--storage-opt", action="append", default=[], metavar="NAME=VALUE", help=words)
     return parser
