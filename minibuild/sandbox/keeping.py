@@ -10,6 +10,7 @@ is is told what was kept, since much is copied by what is told (by cp, sed, user
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import stat
 import struct
@@ -127,7 +128,10 @@ class _Caller:
         started = f"fd/{_signed(directory)}" if _signed(directory) != _HERE else "cwd"
         with ExitStack() as on_the_way:
             root = _opened(on_the_way, f"{self._notice.thread}/root", proc)
-            start = _opened(on_the_way if path else stack, f"{self._notice.thread}/{started}", proc)
+            try:
+                start = _opened(on_the_way if path else stack, f"{self._notice.thread}/{started}", proc)
+            except FileNotFoundError as error:
+                raise OSError(errno.EBADF, "no such descriptor") from error
             found = start
             if path:
                 try:
