@@ -32,7 +32,7 @@ def push(place: Path, rounds: int) -> None:
     """A layer that nobody has compressed yet, to a registry that has nothing."""
     with daemons.registry(place) as registry, daemons.dockerd(place) as dockerd:
         commands = _Pushers(place, registry, dockerd).commands(_image(place, FRESH, layers=1))
-        for option in ("--compression-level=1", "--compression=zstd"):
+        for option in ("--compression-level=2", "--compression=zstd"):
             commands[f"minibuild {option.partition('=')[2]}"] = (*commands["minibuild"], option)
         times = {name: Times() for name in commands}
         for _ in range(rounds):

@@ -10,6 +10,7 @@ SIZES: dict[str, Callable[[random.Random], int]] = {
     "empty": lambda _: 0,
     "1 KiB": lambda _: 1 << 10,
     "8 KiB": lambda _: 8 << 10,
+    "12 KiB": lambda _: 12 << 10,
     "32 KiB": lambda _: 32 << 10,
     # Half of them below 2 KB, a few of some hundred: what node_modules looks like, 8 KB on average.
     "mixed": lambda dice: min(int(dice.lognormvariate(7.6, 1.7)), 400_000),
