@@ -19,7 +19,7 @@ from typing import Any
 
 LINUX_ONLY = re.compile(
     r"minibuild\.(sandbox\.(capabilities|copying|devices|device_mapper|filters|fuse|keeping|mounts|notices|subvolumes"
-    r"|syscalls)|snapshots\.(?!base$)\w+|runtimes\.(?!(base|streams|limits|seccomp|table)\b)\w+)"
+    r"|syscalls)|snapshots\.(?!(base|difference)$)\w+|runtimes\.(seccomp\.choosing|(?!(base|host|limits|seccomp|streams)\b)\w+))"
 )
 """The modules that may be for Linux alone."""
 _OF_LINUX: dict[ModuleType, Sequence[str]] = {

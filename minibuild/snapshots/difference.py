@@ -57,7 +57,7 @@ def attributes(outside: str, overlay_prefix: str = "") -> Mapping[str, bytes]:
     """
     try:
         names = os.listxattr(outside, follow_symlinks=False)
-    except OSError:
+    except (OSError, AttributeError):  # macOS has some, but its Python hasn't
         return NO_XATTRS
     kept = {}
     for name in sorted(names):
