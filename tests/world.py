@@ -20,7 +20,7 @@ from minibuild.sandbox import mounts, syscalls
 ADDRESS, BEYOND, GATEWAY = "198.51.100.1", "203.0.113.1", "198.51.100.254"
 """The machine's own address, one of the world, and where the way there begins."""
 _TUN = Path("/dev/net/tun")
-_CARRIERS = ("slirp4netns", "pasta", "pasta.avx2")
+_CARRIERS = ("slirp4netns", "pasta")
 _LINKS = f"""
 link set lo up
 link add out0 type veth peer name far0
@@ -47,8 +47,8 @@ class World:
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
-                name = (entry / "comm").read_text().strip()
-                if os.path.samefile(entry / "ns/net", "/proc/thread-self/ns/net") and name in _CARRIERS:
+                name = (entry / "cmdline").read_text().partition("\0")[0]
+                if name in _CARRIERS and os.path.samefile(entry / "ns/net", "/proc/thread-self/ns/net"):
                     found.append(name)
         return found
 
