@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from enum import Enum
 from functools import cache
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from typing import NamedTuple
 from minibuild.layers.entry import Kind
 
 ATTRIBUTE = "user.minibuild.owner"
+_MODE = f"{ATTRIBUTE}.mode"  # of what would be closed to us
 _BEGINNING = 1 << 32  # in 2106: later than all that is dated now, and early enough for ext4, which ends in 2446
 _SECOND = 1_000_000_000
 _DEVICES = {"c": stat.S_IFCHR, "b": stat.S_IFBLK}
@@ -92,7 +93,8 @@ def record(path: str | bytes | int, kept: Record, *, follow: bool = False) -> No
     follow = follow or isinstance(path, int)
     status = os.stat(path, follow_symlinks=follow)
     if _has_attributes(status):
-        os.setxattr(path, ATTRIBUTE, _encoded(kept), follow_symlinks=follow)
+        with _writable(path, status):
+            os.setxattr(path, ATTRIBUTE, _encoded(kept), follow_symlinks=follow)
     else:
         os.utime(path, ns=(accessed(kept.owner), status.st_mtime_ns), follow_symlinks=follow)
 
@@ -113,6 +115,50 @@ def recorded(path: str | bytes | int, status: os.stat_result, *, follow: bool = 
         return None
 
 
+@contextmanager
+def _writable(path: str | bytes | int, status: os.stat_result) -> Iterator[None]:
+    """Lets us set attributes of a file of ours that is read-only, for who is no root."""
+    if os.geteuid() == 0 or status.st_mode & stat.S_IWUSR:
+        yield
+        return
+    os.chmod(path, stat.S_IMODE(status.st_mode) | stat.S_IWUSR)
+    try:
+        yield
+    finally:
+        os.chmod(path, stat.S_IMODE(status.st_mode))
+
+
+def chmod(path: str | int, mode: int) -> None:
+    """Gives a file or directory a mode. One that closes it to ourselves, who may be no root, is written down, and it
+    stays open.
+    """
+    status = os.stat(path)
+    os.chmod(path, _opened(status.st_mode, mode))
+    if _opened(status.st_mode, mode) != mode:
+        os.setxattr(path, _MODE, b"%o" % mode)
+
+
+def _opened(kind: int, mode: int) -> int:
+    """A mode with what whoever is no root needs to read and pass through what is closed; ``kind`` has its ``S_IF…``."""
+    if os.geteuid() == 0:
+        return mode
+    if stat.S_ISDIR(kind):
+        return mode | stat.S_IRWXU
+    return mode if mode & stat.S_IRUSR or not stat.S_ISREG(kind) else mode | stat.S_IRUSR | stat.S_IWUSR
+
+
+def _recorded_mode(path: str | int, status: os.stat_result) -> int:
+    """The mode that a file has in its image, unless it was given another since."""
+    now = stat.S_IMODE(status.st_mode)
+    if os.geteuid() == 0 or not _has_attributes(status):
+        return now
+    try:
+        mode = int(os.getxattr(path, _MODE, follow_symlinks=isinstance(path, int)), 8)
+    except (OSError, ValueError):
+        return now
+    return mode if _opened(status.st_mode, mode) == now else now
+
+
 def accessed(owner: Owner) -> int:
     """The time of last access, in nanoseconds, that says whose a symlink or FIFO is."""
     return (_BEGINNING + owner.uid) * _SECOND + min(owner.gid, _SECOND - 1)
@@ -127,7 +173,7 @@ def seen(path: str | int, status: os.stat_result) -> os.stat_result:
     """A status as lstat found it, with the owner, and the device, that the file has in its image."""
     if here() is Owners.KERNEL:
         return status
-    return _changed(status, recorded(path, status) or Record(ROOT))
+    return _changed(status, recorded(path, status) or Record(ROOT), _recorded_mode(path, status))
 
 
 def settle(tree: os.PathLike[str], owner: Owner) -> None:
@@ -140,6 +186,8 @@ def settle(tree: os.PathLike[str], owner: Owner) -> None:
     if recorded(directory, os.lstat(directory)) is None:
         record(directory, Record(ROOT))  # made by us, to begin with
     for path, status, above in _below(directory):
+        if _has_attributes(status) and _opened(status.st_mode, status.st_mode) != status.st_mode:
+            chmod(path, stat.S_IMODE(status.st_mode))
         if recorded(path, status) is None and not (stat.S_ISCHR(status.st_mode) and status.st_rdev == 0):
             inherits = above.st_mode & stat.S_ISGID
             with suppress(FileNotFoundError):
@@ -172,8 +220,8 @@ def _encoded(kept: Record) -> bytes:
     return text.encode()
 
 
-def _changed(status: os.stat_result, kept: Record) -> os.stat_result:
-    mode = stat.S_IMODE(status.st_mode) | (kept.device or stat.S_IFMT(status.st_mode))
+def _changed(status: os.stat_result, kept: Record, mode: int) -> os.stat_result:
+    mode |= kept.device or stat.S_IFMT(status.st_mode)
     words = (mode, *status[1:4], *kept.owner, *status[6:10])
     times = {name: getattr(status, name) for name in ("st_atime_ns", "st_mtime_ns", "st_ctime_ns")}
     return os.stat_result(words, {**times, "st_rdev": kept.number if kept.device else status.st_rdev})

@@ -286,7 +286,9 @@ class _Unpacking:
         self._set_xattrs(target, entry.xattrs)
         if self._records:
             owners.record(target, Record.of(entry.uid, entry.gid, entry.kind, entry.device))
-        os.chmod(target, entry.mode)
+            owners.chmod(target, entry.mode)
+        else:
+            os.chmod(target, entry.mode)
         os.utime(target, ns=(entry.mtime * _SECOND,) * 2)
 
     def _copy_from_below(self, target: int, path: str) -> None:

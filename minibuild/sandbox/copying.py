@@ -89,8 +89,6 @@ def copy_file(source: str, target: str, status: os.stat_result) -> None:
 def copy_metadata(source: str, target: str, status: os.stat_result) -> None:
     """Gives a path the owner, mode, attributes and times of another."""
     os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
-    if not stat.S_ISLNK(status.st_mode):
-        os.chmod(target, stat.S_IMODE(status.st_mode))
     for name in _attributes(source):
         value = os.getxattr(source, name, follow_symlinks=False)
         try:
@@ -98,6 +96,8 @@ def copy_metadata(source: str, target: str, status: os.stat_result) -> None:
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.EOPNOTSUPP):  # a label of this host's, or not for us to set
                 raise
+    if not stat.S_ISLNK(status.st_mode):  # and not before: a plain user can't set attributes of what is read-only
+        os.chmod(target, stat.S_IMODE(status.st_mode))
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
 
 

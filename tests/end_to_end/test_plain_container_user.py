@@ -110,3 +110,24 @@ def test_info_says_what_runs(contained: Contained) -> None:
 
     assert "RUN           not as root: a user namespace can't be made: operation not permitted" in said
     assert "proot          works (used)" in said
+
+
+CLOSED = """\
+FROM busybox
+RUN mkdir -p /closed/in && echo x > /closed/in/f && echo r > /closed/r && chmod 444 /closed/r && \\
+    touch -d @0 /closed/in/f /closed/r /closed/in /closed && chmod 000 /closed/in/f /closed/in /closed
+RUN echo y > /closed/in/g && touch -d @0 /closed/in/* /closed/in /closed && chmod 0 /closed/in/g && chmod 555 /closed
+RUN cat /closed/in/f /closed/in/g && rm /closed/r && touch -d @0 /closed && chmod 444 /closed/in/f
+"""
+
+
+def test_what_is_closed_to_all_is_open_to_root_and_stays_closed(
+    contained: Contained, builder: Minibuild, project: Project
+) -> None:
+    files = in_place(contained, project({"Dockerfile": CLOSED}))
+    words = ("build", "-t", "closed", "--progress=plain", files)
+
+    contained.succeed(*words)
+
+    builder.succeed(*words)
+    assert layers_in(contained.succeed("inspect", "closed")) == layers_in(builder.succeed("inspect", "closed"))
