@@ -221,6 +221,23 @@ def test_what_nobody_cleared_up_the_next_build_does(
     assert (len(left), leftovers()) == (2, [])
 
 
+def test_what_a_command_may_do_is_what_is_said(machine: Minibuild, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(
+        "FROM busybox\nRUN grep -E '^(Seccomp|NoNewPrivs|CapEff):' /proc/self/status\n"
+    )
+    words = ("build", "--runtime", "docker", "--progress=plain", "--no-cache")
+    options = ((), ("--security-opt", "seccomp=unconfined", "--security-opt", "no-new-privileges"))
+
+    said = [machine(*words, *more, tmp_path).stderr for more in options]
+
+    found = [re.findall(r"(Seccomp|NoNewPrivs|CapEff):\s+(\w+)", text) for text in said]
+    capabilities = ("CapEff", "00000000a80425fb")
+    assert found == [
+        [capabilities, ("NoNewPrivs", "0"), ("Seccomp", "2")],
+        [capabilities, ("NoNewPrivs", "1"), ("Seccomp", "0")],
+    ]
+
+
 def test_without_a_daemon_it_is_said_what_is_missing(minibuild: Minibuild, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text('FROM scratch\nRUN ["x"]\n')
 

@@ -88,4 +88,6 @@ class DaemonGround:
             memory=surroundings.memory,
             processors=surroundings.processors,
             privileged=effect.security == "insecure",
+            seccomp=surroundings.seccomp,
+            no_new_privileges=surroundings.no_new_privileges,
         )
