@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import pytest
 from minibuild.errors import UnavailableError
 from minibuild.sandbox import device_mapper
 from minibuild.sandbox.devices import is_looped, loop_device
+from minibuild.sandbox.mounts import private_mounts
 from minibuild.snapshots import storage
 from minibuild.snapshots.devicemapper import POOL, DeviceMapperSnapshotter, obstacle
 from minibuild.snapshots.pool import Pool
@@ -100,6 +102,20 @@ def test_devices_that_nobody_came_to_open_are_swept(trees: Path) -> None:
     opened(trees)
 
     assert devices(trees) == [pool.parts.name]
+
+
+@isolated
+def test_a_thread_that_was_started_meanwhile_keeps_no_volume(trees: Path) -> None:
+    ready, done = threading.Event(), threading.Event()
+    thread = threading.Thread(target=lambda: (private_mounts(), ready.set(), done.wait()))
+    with opened(trees).workspace(None):
+        thread.start()
+        ready.wait()
+    left = in_progress(trees)
+    done.set()
+    thread.join()
+
+    assert left == []
 
 
 @isolated
