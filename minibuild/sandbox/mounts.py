@@ -22,7 +22,7 @@ OVERLAY_LIMIT = 500
 # distrusts redirects planted in a layer; "off" still follows them where the kernel was built so.
 _OVERLAY_OPTIONS = (("index", "off"), ("metacopy", "off"), ("redirect_dir", "nofollow"))
 _SOURCE = "minibuild"
-_OURS = re.compile(rb" - (?:(?:fuse\.)?overlay minibuild|ext4 /proc/self/fd/[0-9]+/device) ")
+_OURS = re.compile(rb" - (?:fuse\.)?overlay minibuild ")
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 _thread = threading.local()
 
