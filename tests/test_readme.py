@@ -9,10 +9,12 @@ from pathlib import Path
 
 import minibuild
 from minibuild import errors
+from minibuild.build import daemon
 from minibuild.cli import COMMANDS
 from minibuild.cli.build_options import build_parser
 from minibuild.cli.rules import rules
 from minibuild.plan.scope import STEERING
+from minibuild.runtimes.table import TABLE as RUNTIMES
 from minibuild.snapshots.table import TABLE as SNAPSHOTTERS
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -51,6 +53,14 @@ def test_the_table_of_rules_is_that_of_the_checks() -> None:
 def test_the_table_of_snapshotters_is_that_of_the_program() -> None:
     [table] = re.findall(r"\| `--snapshotter` \|(.*?)\n\n", README, re.DOTALL)
     assert re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE) == list(SNAPSHOTTERS)
+
+
+def test_the_table_of_runtimes_is_that_of_the_program() -> None:
+    [table] = re.findall(r"\| `--runtime` \|(.*?)\n\n", README, re.DOTALL)
+    told = [
+        name for cell in re.findall(r"^\| (`[^|]+`) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)
+    ]
+    assert told == [*RUNTIMES, daemon.NAME]
 
 
 def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:
