@@ -17,6 +17,8 @@ from tests.command import Minibuild
 from tests.daemons import Dockerd, Registry
 from tests.end_to_end.conftest import Project
 from tests.end_to_end.test_plain_user import FILES
+from tests.machine import require
+from tests.servers.certificates import Authority
 
 pytestmark = pytest.mark.e2e
 
@@ -138,10 +140,11 @@ def test_packages_are_installed_with_the_owners_that_they_want(contained: Contai
     ("words", "complaint"),
     [
         (("--network=none",), "chroot can give a RUN no network of its own"),
+        (("--network=private",), "chroot can give a RUN no network of its own"),
         (("--shm-size=1m",), "chroot can give a RUN no /dev/shm of another size"),
         (("--memory=64m",), "runc: a mount namespace can't be made"),
     ],
-    ids=["network", "shm", "memory"],
+    ids=["network", "private network", "shm", "memory"],
 )
 def test_what_takes_namespaces_is_refused(
     contained: Contained, project: Project, words: Sequence[str], complaint: str
@@ -151,6 +154,21 @@ def test_what_takes_namespaces_is_refused(
     status, said = contained("build", *words, files)
 
     assert (status, complaint in said) == (6, True), said
+
+
+def test_certificates_and_name_servers_are_there_as_long_as_run(
+    contained: Contained, project: Project, tmp_path: Path
+) -> None:
+    require("openssl")
+    authority, out = Authority.founded(tmp_path / "authority").own, contained.place / "out"
+    lines = "RUN head -n 1 $CURL_CA_BUNDLE && grep nameserver /etc/resolv.conf\nRUN touch /made\n"
+    files = in_place(contained, project({"Dockerfile": f"FROM busybox\n{lines}"}))
+    bundle = authority.path.rename(contained.place / "ca.crt")
+
+    said = contained.succeed("build", "--progress=plain", f"--ca-bundle={bundle}", "--dns=192.0.2.1", "-o", out, files)
+
+    assert "-----BEGIN CERTIFICATE-----" in said and "nameserver 192.0.2.1" in said
+    assert [(out / path).exists() for path in ("made", "dev/.minibuild", "etc/resolv.conf")] == [True, False, False]
 
 
 def test_info_says_what_is_in_the_way(contained: Contained) -> None:
