@@ -19,6 +19,7 @@ from tests.bases import BaseImage
 from tests.command import Minibuild
 from tests.daemons import Dockerd, Registry
 from tests.machine import require
+from tests.servers.certificates import Authority
 
 pytestmark = pytest.mark.e2e
 
@@ -260,3 +261,20 @@ def test_info_says_that_a_daemon_answers(machine: Minibuild) -> None:
 
     [line] = [line for line in told.splitlines() if line.split()[:1] == ["docker"]]
     assert line.split(maxsplit=1)[1] == "works: trees are the daemon's, whatever the snapshotter"
+
+
+def test_certificates_and_name_servers_are_there_as_long_as_run(machine: Minibuild, tmp_path: Path) -> None:
+    require("openssl")
+    authority, out = Authority.founded(tmp_path / "authority").own, tmp_path / "out"
+    context = tmp_path / "project"
+    context.mkdir()
+    lines = "RUN head -n 1 $CURL_CA_BUNDLE && cat /etc/resolv.conf\nRUN touch /made\n"
+    (context / "Dockerfile").write_text(f"FROM busybox\n{lines}")
+    words = (f"--ca-bundle={authority.path}", "--dns=192.0.2.1", "--dns-search=x.example", "--dns-option=rotate")
+
+    done = machine("build", "--runtime=docker", "--progress=plain", *words, "-o", out, context)
+
+    assert done.returncode == 0, done.stderr
+    expected = ("-----BEGIN CERTIFICATE-----", "nameserver 192.0.2.1", "search x.example", "options rotate")
+    assert [line for line in expected if line not in done.stderr] == []
+    assert [(out / path).exists() for path in ("made", "dev/.minibuild")] == [True, False]
