@@ -97,8 +97,8 @@ class Usage:
 
 
 class Pool:
-    """A pool as one process has it. Volumes are numbers; whoever wants one asks ``number`` for a fresh one, and writes
-    that down before making it, so that it can be deleted whatever happens.
+    """A pool as one process has it. Volumes are numbers; whoever wants one asks ``fresh`` for a number, and writes that
+    down before making it, so that it can be deleted whatever happens.
     """
 
     def __init__(self, directory: Path, parts: Parts) -> None:
@@ -112,19 +112,20 @@ class Pool:
 
     def fresh(self) -> int:
         """The number of a volume that there has never been."""
-        with self._alone(), open(self.directory / "next", "a+b") as file:
-            file.seek(0)
-            number = int(file.read() or BASE)
-            if number > _LAST:
-                raise UnavailableError(
-                    f"the pool has had {_LAST} volumes, and numbers no more",
-                    hint="minibuild storage rm devicemapper, and make it anew",
-                )
-            file.truncate(0)
-            file.write(str(number + 1).encode())
-            file.flush()
-            os.fsync(file.fileno())  # a number that was used again could take somebody's tree along
-            return number
+        with self._alone():
+            file = os.open(self.directory / "next", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                number = int(os.pread(file, 16, 0) or BASE)
+                if number > _LAST:
+                    hint = "minibuild storage rm devicemapper, and make it anew"
+                    raise UnavailableError(f"the pool has had {_LAST} volumes, and numbers no more", hint=hint)
+                # Overwritten in place, and on the disk before it is used: whoever got a number for the second time
+                # could take somebody's tree along.
+                os.pwrite(file, f"{number + 1:08}\n".encode(), 0)
+                os.fsync(file)
+            finally:
+                os.close(file)
+        return number
 
     def create(self, volume: int) -> None:
         """Makes an empty volume."""
