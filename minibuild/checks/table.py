@@ -50,7 +50,6 @@ CHECKS = (
     Check("NotIsolated", "a RUN is kept apart from the machine that it runs on", found_on_the_way, "own"),
     Check("NotUtf8", "the file is UTF-8", mistakes.other_encodings, "own"),
     Check("OwnersLost", "files belong to whom a RUN gives them", found_on_the_way, "own"),
-    Check("OwnersLost", "files stay with those that a RUN gives them to", found_on_the_way, "own"),
     Check("PackagesUnread", "an SBOM has all packages of the image", found_on_the_way, "own"),
     Check("SecretInHistory", "no secret that a build is given stands in the image's history", found_on_the_way, "own"),
     Check("SecretInLayer", "no RUN leaves a secret that it was given in its layer", found_on_the_way, "own"),
