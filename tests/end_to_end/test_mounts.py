@@ -148,3 +148,20 @@ def test_surroundings_reach_a_run(anybody: Minibuild, project: Project) -> None:
 
     for expected in ("10.1.2.3\tdb", " 8192 ", " 77\n", "of the volume", "Read-only file system", "mounted"):
         assert expected in log
+
+
+def test_a_run_makes_the_calls_that_its_profile_lets_it(anybody: Minibuild, project: Project) -> None:
+    text = "FROM busybox\nRUN unshare -U true && echo made; mkdir /new || echo none\n"
+    text += "RUN --security=insecure grep Seccomp: /proc/self/status\n"
+    rule = '{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}'
+    profile = f'{{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{rule}]}}'
+    root = project({"Dockerfile": text, "profile.json": profile})
+    build = ("build", "--progress=plain", "--allow", "security.insecure")
+
+    usual = anybody(*build, root).stderr
+    unconfined = anybody(*build, "--security-opt", "seccomp=unconfined", root).stderr
+    profiled = anybody(*build, "--security-opt", f"seccomp={root}/profile.json", root).stderr
+
+    assert "unshare(0x10000000): Operation not permitted" in usual
+    assert ("Seccomp:\t0" in usual, "made" in unconfined.split()) == (True, True)
+    assert "mkdir: can't create directory '/new': No space left on device" in profiled
