@@ -64,5 +64,12 @@ def test_a_file_has_one_sign_and_room_for_it(path: Path) -> None:
     assert ast.get_docstring(ast.parse(text)), "says what it is for"
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_dataclasses_are_those_of_values_which_cost_a_tenth(path: Path) -> None:
+    imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    names = {alias.name for node in imports if node.module == "dataclasses" for alias in node.names}
+    assert "dataclass" not in names or path.name == "values.py"
+
+
 def test_every_room_has_a_rank() -> None:
     assert {room_of(path) for path in FILES} == set(RANK_OF)

@@ -14,10 +14,11 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, NoReturn
 
 from minibuild.sandbox import capabilities, syscalls
+from minibuild.values import dataclass
 
 # What a shell makes of a program that the kernel refused to start.
 _STATUSES = {errno.ENOENT: 127, errno.EACCES: 126, errno.ENOEXEC: 126, errno.EPERM: 126, errno.ELIBBAD: 126}
