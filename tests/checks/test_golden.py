@@ -37,7 +37,6 @@ HEARD_LATER = {
     "NotIsolated",
     "OwnersLost",
     "NoMatch",
-    "OwnersLost",
     "PackagesUnread",
     "SecretInHistory",
     "SecretInLayer",
