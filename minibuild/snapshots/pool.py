@@ -195,8 +195,13 @@ class Pool:
                     _patient(partial(_removed, name), _SHORT_PATIENCE_S)
 
     def _open(self) -> int:
-        if self.parts.given:
-            return os.open(self.parts.given, os.O_RDONLY | os.O_CLOEXEC)
+        given = self.parts.given
+        if given:
+            try:
+                return os.open(given, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError as error:
+                hint = "activate it; LVM's: lvchange --activate y VOLUME-GROUP/POOL"
+                raise UnavailableError(f"{given}, the pool of this store, isn't there", hint=hint) from error
         return _opened(self.parts.name, self._make)
 
     def _make(self) -> None:

@@ -17,7 +17,7 @@ from minibuild.snapshots.pool_options import PoolOptions
 from minibuild.snapshots.volume import make_filesystem
 from minibuild.values import dataclass
 
-_UNFINISHED = ".pool.unfinished"
+_DATA, _METADATA = "data", "metadata"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,16 @@ def create(directory: Path, options: PoolOptions) -> None:
         raise UnavailableError("this store has a pool already", hint="minibuild storage rm devicemapper")
     if reason := obstacle():
         raise UnavailableError(reason)
-    if directory.exists():
-        remove_tree(directory)  # what was begun, or not wholly removed; without a pool it is of no use
-    unfinished = directory / _UNFINISHED
-    unfinished.mkdir(mode=0o700, parents=True)
+    unfinished = _cleared(directory)
+    (unfinished / POOL).mkdir(mode=0o700, parents=True)
     try:
-        parts = _parts(unfinished, options)
-        parts.write(unfinished)
-        _fill(Pool(unfinished, parts))
+        parts = _parts(unfinished / POOL, options)
+        parts.write(unfinished / POOL)
+        _fill(Pool(unfinished / POOL, parts))
+        os.rename(unfinished, directory)
     except OSError as error:
-        raise UnavailableError(f"no pool can be made: {(error.strerror or str(error)).lower()}") from error
-    unfinished.rename(directory / POOL)
+        at = f"{error.filename}: " if error.filename else ""
+        raise UnavailableError(f"no pool can be made: {at}{(error.strerror or str(error)).lower()}") from error
 
 
 def remove(directory: Path) -> None:
@@ -72,10 +71,9 @@ def remove(directory: Path) -> None:
         if error.errno != errno.EBUSY:
             raise
         raise UnavailableError("the pool is in use", hint="wait until what builds in this store has ended") from error
-    for name in os.listdir(directory):
-        if name != POOL:
-            remove_tree(directory / name)
-    remove_tree(directory)
+    gone = _cleared(directory)
+    os.rename(directory, gone)
+    remove_tree(gone)
 
 
 def describe(directory: Path) -> Storage | None:
@@ -91,19 +89,25 @@ def describe(directory: Path) -> Storage | None:
     return Storage(made_of, parts.tree_size, pool.usage())
 
 
-_DATA, _METADATA = "data", "metadata"
+def _cleared(directory: Path) -> Path:
+    """Where a pool stands while it is made or removed: beside its place, where nobody takes it for one."""
+    unfinished = directory.with_name(f"{directory.name}.unfinished")
+    if unfinished.exists():
+        remove_tree(unfinished)
+    return unfinished
 
 
 def _parts(directory: Path, options: PoolOptions) -> Parts:
     name = f"minibuild-{os.urandom(6).hex()}"
     if options.thin_pool:
         _check_given(options.thin_pool)
-        return Parts(name, options.tree_size, given=options.thin_pool)
+        return Parts(name, options.tree_size, given=os.path.abspath(options.thin_pool))
     if options.data_device:
         with open(options.metadata_device, "r+b", buffering=0) as device:
             device.write(bytes(4096))  # so that the kernel takes it for that of a new pool
             os.fsync(device.fileno())  # which it reads past the page cache
-        return Parts(name, options.tree_size, options.block_size, options.data_device, options.metadata_device)
+        devices = (os.path.abspath(path) for path in (options.data_device, options.metadata_device))
+        return Parts(name, options.tree_size, options.block_size, *devices)
     for part, size in ((_DATA, options.data_size), (_METADATA, options.metadata_bytes)):
         with open(directory / part, "xb") as file:
             file.truncate(size)

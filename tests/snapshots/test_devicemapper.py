@@ -237,6 +237,7 @@ def test_a_given_pool_is_used_while_it_is_ours_alone_and_left_empty(tmp_path: Pa
         assert " 0/1024 " in device.status
         with pytest.raises(UnavailableError, match=r"/data is no thin pool$"):
             storage.create(tmp_path / "another", PoolOptions(thin_pool=f"{trees}/{POOL}/data"))
+        assert not (tmp_path / "another").exists()
 
 
 @isolated

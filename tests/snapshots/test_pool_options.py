@@ -112,3 +112,10 @@ def test_numbers_come_to_an_end_and_it_is_said(tmp_path: Path) -> None:
 
     with pytest.raises(UnavailableError, match=r"^the pool has had 16777215 volumes, and numbers no more$"):
         Pool.at(tmp_path).fresh()
+
+
+def test_a_given_pool_that_is_not_there_is_named(tmp_path: Path) -> None:
+    Parts("minibuild-1", GIB, given=f"{tmp_path}/vg-pool").write(tmp_path)
+
+    with pytest.raises(UnavailableError, match=r"/vg-pool, the pool of this store, isn't there$"):
+        Pool.at(tmp_path).device()
