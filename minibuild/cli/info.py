@@ -55,6 +55,7 @@ def _record(session: Session) -> Record:
                 "Kernel": os.uname().release,
                 "User": user_id(),
                 "Namespace": namespace,
+                "Seccomp": _seccomp(),
                 "Root": str(store.root),
                 "Images": len(kept),
                 "Names": len(names),
@@ -92,6 +93,14 @@ def _namespace() -> Record:
     return Record({"Works": True, "Ids": ids, "Reason": reason, "Hint": hint})
 
 
+def _seccomp() -> Record:
+    """Whether the kernel filters system calls."""
+    from minibuild.sandbox.syscalls import has_filters
+
+    works = sys.platform == "linux" and has_filters()
+    return Record({"Works": works, "Reason": "" if works else "this kernel has no filters of system calls"})
+
+
 def _probed(reasons: Sequence[tuple[str, str | None]]) -> list[Record]:
     return [Record({"Name": name, "Works": reason is None, "Reason": reason or ""}) for name, reason in reasons]
 
@@ -105,6 +114,9 @@ def _told(record: Record) -> str:
         f"              {record['Images']} images under {record['Names']} names; {usage}",
     ]
     lines += _told_namespace(record["Namespace"])
+    seccomp = record["Seccomp"]
+    default = "Docker's profile, unless --security-opt says another (chroot and proot take none)"
+    lines.append(f"{'seccomp':<14}{default if seccomp['Works'] else 'no: ' + seccomp['Reason']}")
     for kind in ("Runtimes", "Snapshotters", "Networks"):
         first = True
         for entry in record[kind]:
