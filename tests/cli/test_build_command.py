@@ -169,7 +169,11 @@ def test_a_place_that_cannot_take_the_result_is_refused_before_anything_is_built
     ("option", "name", "says"),
     [
         ("--runtime", "rucn", "--runtime knows no 'rucn'\nhint: did you mean runc?"),
-        ("--snapshotter", "zfs", "--snapshotter knows no 'zfs'\nhint: choose from overlay, btrfs, native"),
+        (
+            "--snapshotter",
+            "zfs",
+            "--snapshotter knows no 'zfs'\nhint: choose from overlay, btrfs, devicemapper, native, fuse-overlayfs",
+        ),
     ],
 )
 @pytest.mark.parametrize("command", ["build", "run"])
