@@ -18,7 +18,7 @@ from minibuild.runtimes.host import clean_environment, scratch, streams_for, whi
 from minibuild.runtimes.networks import network_of
 from minibuild.runtimes.program import Refusal, find_program
 from minibuild.runtimes.sealed import from_copy
-from minibuild.runtimes.seccomp.choosing import program_of
+from minibuild.runtimes.seccomp.choosing import compiled
 from minibuild.runtimes.streams import follow
 from minibuild.runtimes.tree import ready_tree
 from minibuild.sandbox import mounts
@@ -155,8 +155,8 @@ class Crun(OciRuntime):
         """
         root = {"destination": "/.", "type": "bind", "source": "/", "options": ["remount", "bind", "nodev"]}
         configuration["mounts"].append(root)
-        if compiled := program_of(process):
-            configuration["annotations"] = {"run.oci.seccomp_bpf_data": b64encode(compiled).decode()}
+        if program := compiled(process):
+            configuration["annotations"] = {"run.oci.seccomp_bpf_data": b64encode(program).decode()}
         return configuration
 
     def started_from(self, binary: str, made: Path) -> dict[str, Any]:

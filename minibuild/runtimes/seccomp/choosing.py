@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from minibuild.errors import UnavailableError
 from minibuild.runtimes.base import Process
 from minibuild.runtimes.seccomp.profile import Container, Profile
@@ -24,21 +26,24 @@ def profile_of(process: Process) -> Profile | None:
     return default_profile()
 
 
-def program_of(process: Process) -> bytes | None:
-    """The profile as a program for the kernel; None for no filter.
-
-    Raises UnavailableError where a profile was asked for, and this processor's calls aren't known to us.
-    """
+def compiled(process: Process) -> bytes | None:
+    """The profile as a program for the kernel; None for no filter, and for processors whose calls we don't know."""
     profile = profile_of(process)
     if profile is None:
         return None
     from minibuild.runtimes.seccomp.program import program
 
-    container = Container.here(process.capabilities)
-    compiled = program(profile, container)
-    if compiled is None and process.seccomp is not None:
-        raise UnavailableError(f"no filter can be made for {container.processor}", hint="use --runtime crun or runc")
-    return compiled
+    return program(profile, Container.here(process.capabilities))
+
+
+def program_of(process: Process) -> bytes | None:
+    """The same for runtimes that have no other way to it; raises UnavailableError where a profile was asked for."""
+    program = compiled(process)
+    if program is None and process.seccomp is not None and not process.seccomp.is_unconfined:
+        raise UnavailableError(
+            f"no filter can be made for {os.uname().machine} without libseccomp", hint="use --runtime crun or runc"
+        )
+    return program
 
 
 def refuse_what_confines(process: Process, runtime: str) -> None:
