@@ -42,6 +42,7 @@ entry, index, tree   a path in a layer; the table of a layer's entries; many ind
 chain                the name of a whole tree on disk: a ChainID, or for a step that ran, a fresh one of its result
 key                  names what a step is asked to do: sha256 of (parent's key, effect, inputs)
 snapshot, workspace  a chain as a mounted, read-only tree; a writable one on top, committed or thrown away
+pool, volume         room that many share; what takes some of it as it is written to: devicemapper's trees
 image, image index   a configuration and the layers it is of; several platforms' images under one name
 inventory, package   what an image holds; one of it, named by its purl
 attestation          a manifest in an index that says something of an image beside it, in in-toto statements

@@ -27,7 +27,7 @@ from minibuild.values import dataclass
 
 POOL = ".pool"
 _MAKES_ONE = "minibuild storage create devicemapper --size 20G"
-_ANEW = "minibuild storage rm devicemapper, then create"
+_ANEW = "minibuild storage rm devicemapper, then storage create devicemapper"
 _MAKES_ROOM = f"minibuild prune makes room; for more: {_ANEW} --size …"
 _LARGER = f"for larger trees: {_ANEW} --storage-opt dm.basesize=…"
 
