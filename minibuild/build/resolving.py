@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minibuild.runtimes.base import Network
+from minibuild.runtimes.base import Network, is_private
 from minibuild.values import dataclass
 
 NO_SEARCH = "."
@@ -37,7 +37,7 @@ class Resolver:
 
 
 def _servers_of(network: Network) -> tuple[str, ...]:
-    if network in ("host", "none"):
+    if not is_private(network):
         return ()
     from minibuild.runtimes.networks import NAMESERVER
 

@@ -17,7 +17,7 @@ from minibuild.build.resolving import Resolver
 from minibuild.errors import UsageError
 from minibuild.instructions.effects import InlineFile, RunCommand, SecretMount
 from minibuild.plan import Plan, Step
-from minibuild.runtimes.base import SHM_SIZE, Limit, Mount, Network
+from minibuild.runtimes.base import SHM_SIZE, Limit, Mount, Network, is_private
 from minibuild.values import dataclass, field, replace
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ NETWORK_HOST, SECURITY_INSECURE = "network.host", "security.insecure"
 PERMISSIONS = (NETWORK_HOST, SECURITY_INSECURE)
 # BuildKit's: programs write it into what they build.
 HOSTNAME = "buildkitsandbox"
-PRIVATE_NETWORKS: tuple[Network, ...] = ("private", "slirp4netns", "pasta")
 # Source: BuildKit, session/secrets: what is bigger is no secret.
 LARGEST_SECRET = 500 << 10
 
@@ -146,7 +145,7 @@ class Surroundings:
         """What of these a command's key depends on: what it can see, but neither values (who answers for names, whom
         to trust), nor how much it may take.
         """
-        network = "private" if self.network in PRIVATE_NETWORKS else self.network
+        network = "private" if is_private(self.network) else self.network
         given = {
             "network": network if effect.network == "default" and network != "host" else "",
             "hosts": [name for name, _ in self.hosts],

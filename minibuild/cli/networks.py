@@ -64,11 +64,6 @@ def network_called(word: str) -> Network:
     raise UsageError(f"--network={word} is not supported", hint=did_you_mean(word, ("private", "host", "none")) or hint)
 
 
-def is_private(network: Network) -> bool:
-    """It reaches out, but not to this machine's loopback."""
-    return network not in ("host", "none")
-
-
 def resolver_of(arguments: argparse.Namespace) -> Resolver:
     """What ``--dns…`` say; raises UsageError."""
     from minibuild.build.resolving import NO_SEARCH, Resolver

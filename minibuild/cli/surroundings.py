@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minibuild.cli.confining import add_security_options, security_of
-from minibuild.cli.networks import add_names, is_private, network_called, resolver_of
+from minibuild.cli.networks import add_names, network_called, resolver_of
 from minibuild.cli.parser import Parser
 from minibuild.errors import UsageError, did_you_mean
 from minibuild.instructions.notation import parse_size
@@ -95,6 +95,8 @@ def _host(word: str, network: Network) -> tuple[str, str]:
     if not separator or not re.fullmatch(r"[^\s=:#]+", name):
         raise UsageError(f"--add-host {word!r} wants NAME:ADDRESS")
     if bare == "host-gateway":
+        from minibuild.runtimes.base import is_private
+
         if is_private(network):
             raise UsageError(
                 f"--add-host {word!r} means this machine's loopback, which no private network reaches",

@@ -43,6 +43,11 @@ DEFAULT_CAPABILITIES = (
 SHM_SIZE = 64 << 20
 
 
+def is_private(network: Network) -> bool:
+    """It reaches out, but not to this machine's loopback, whatever makes it."""
+    return network not in ("host", "none")
+
+
 @dataclass(frozen=True, slots=True)
 class Mount:
     """A file or directory of the host, bound at an absolute path of the tree. The path need not exist in the tree."""
