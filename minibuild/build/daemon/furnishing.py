@@ -85,7 +85,8 @@ class Furniture:
         """
         wanted = {**self.directories, **self.files}
         for one in self.memory:
-            wanted.setdefault(one.target, (_directory(self.tree, one.target), None))
+            # The runtime gives what is mounted the mode of what it is mounted on.
+            wanted[one.target] = Entry(one.target, Kind.DIRECTORY, 0o1777), None
         mounted = [one.target for one in self.volumes]
         for above in {above for path in (*wanted, *mounted) for above in ancestors(path)}:
             wanted.setdefault(above, (_directory(self.tree, above), None))
