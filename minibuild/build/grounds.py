@@ -101,6 +101,9 @@ def _local(engine: Engine) -> Ground:
         ) from None
     for rule, message in _SHORTCOMINGS.get(runtime.name, {}).items():
         engine.journal.warn(Finding(rule, message, hint="minibuild info says what is in the way"))
+    if roots.snapshotter.name == "fuse-overlayfs":
+        message = "fuse-overlayfs keeps neither setuid bits nor the owners of links when files of a layer below change"
+        engine.journal.warn(Finding("OwnersLost", message, hint="--snapshotter native keeps all"))
     if owners.here() is owners.Owners.RECORD and runtime.isolates and not _keeps_owners():
         message = "all files that a RUN gives to others stay root's in the image: nobody can watch what it does here"
         engine.journal.warn(

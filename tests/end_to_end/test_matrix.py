@@ -148,7 +148,9 @@ class Builds:
         status, said = self.command("build", "--progress=plain", *words, *results, self.place / "project")
         if status:
             return said[said.rindex("error: ") :].splitlines()[0].removeprefix("error: ")
-        return self._differences(archive) or SAME
+        differences = self._differences(archive)
+        assert not differences or "(OwnersLost)" in said, f"{differences}, but nobody was warned: {said}"
+        return differences or SAME
 
     def _differences(self, archive: Path) -> str:
         """What is otherwise than in the very first image; "" where nothing is."""
