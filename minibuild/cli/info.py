@@ -95,9 +95,13 @@ def _namespace() -> Record:
 
 def _seccomp() -> Record:
     """Whether the kernel filters system calls."""
+    from minibuild.sandbox.linux import is_linux
+
+    if not is_linux():
+        return Record({"Works": False, "Reason": "this is no Linux"})
     from minibuild.sandbox.syscalls import has_filters
 
-    works = sys.platform == "linux" and has_filters()
+    works = has_filters()
     return Record({"Works": works, "Reason": "" if works else "this kernel has no filters of system calls"})
 
 
