@@ -141,7 +141,8 @@ def test_no_group_of_the_builder_is_the_commands(anybody: Minibuild, project: Pr
     """CVE-2022-2990."""
     words = [word for word in anybody.prefix if word != "--clear-groups"] or ["setpriv", "env"]
     words.insert(1, "--groups=4,24,100")
-    script = 'grep ^Groups: /proc/self/status && test -z "$(sed -n "s/^Groups:[[:space:]]*//p" /proc/self/status)"'
+    # Its own may be among them: podman, as docker, has it there since CVE-2022-2989.
+    script = '! grep ^Groups: /proc/self/status | grep -wE "4|24|100"'
     text = f"FROM busybox\nRUN {script}\nUSER 5:6\nRUN {script}\n"
 
     done = anybody.with_prefix(*words)("build", "--progress=plain", "--runtime", runtime, project({"Dockerfile": text}))
