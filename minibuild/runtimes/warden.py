@@ -135,7 +135,7 @@ def _kill_all() -> None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         with suppress(ChildProcessError):
-            while os.waitpid(-1, 0)[0]:
+            while os.waitpid(-1, os.WNOHANG)[0]:  # waits for nobody: one may be new, and not killed yet
                 pass
 
 
