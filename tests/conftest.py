@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import run
@@ -13,6 +14,9 @@ from tests import bases, daemons
 from tests.command import Minibuild
 from tests.filesystems import loop_mounted, make_pool
 from tests.machine import require
+
+# A shell without job control starts what is in its background deaf to Ctrl-C, and all that is started from there.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
