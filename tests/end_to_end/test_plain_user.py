@@ -19,6 +19,7 @@ from tests.accounts import PlainUser, open_directory
 from tests.command import Minibuild
 from tests.end_to_end.conftest import Project
 from tests.end_to_end.test_mount_matrix import copy_program
+from tests.end_to_end.test_no_privileges import without_proot
 from tests.end_to_end.test_stopping import PATIENCE_S, dockerfile, marker, nothing_is_left, started
 from tests.filesystems import loop_mounted
 from tests.machine import require
@@ -292,7 +293,8 @@ def test_a_kernel_that_forbids_user_namespaces_is_told_from_other_obstacles(
     forbidding = 'echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --reuid=9 --regid=9 --clear-groups "$@"'
     inside = ("unshare", "--user", "--map-auto", "--map-root-user", "sh", "-c", forbidding, "sh")
 
-    done = plain.at(tmp_path / "anybodys/store").with_prefix(*plain.prefix, *inside)("build", root)
+    there = plain.at(tmp_path / "anybodys/store").with_prefix(*without_proot(*plain.prefix, *inside))
+    done = there("build", root)
 
     assert done.returncode == 6, done.stderr
     assert "user namespaces are forbidden to plain users here: user.max_user_namespaces is 0" in done.stderr
