@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,19 @@ def require(*programs: str, root: bool = False) -> None:
     reasons = [f"{', '.join(missing)} not installed"] if missing else []
     if root and not is_root():
         reasons.append("needs root with CAP_SYS_ADMIN")
-    if not reasons:
-        return
+    if reasons:
+        _lacks(reasons)
+
+
+def require_user_namespaces() -> None:
+    """Skips the test where none can be made, as in a container by default; CI's machine makes them."""
+    require("unshare")
+    tried = subprocess.run(["unshare", "--user", "--map-root-user", "true"], capture_output=True, text=True)
+    if tried.returncode:
+        _lacks([f"no user namespace can be made: {tried.stderr.strip()}"])
+
+
+def _lacks(reasons: Sequence[str]) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"CI's machine lacks something: {'; '.join(reasons)}", pytrace=False)
     pytest.skip("; ".join(reasons))

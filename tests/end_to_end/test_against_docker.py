@@ -47,6 +47,14 @@ PROCESSES = (
     "user-of-a-run",
     "workdir-removed",
 )
+# What isn't promised, as the README says.
+FAULTS = {
+    ("fuse-overlayfs", "run-changes-modes"): "it loses setuid bits when it copies a file up",
+    ("fuse-overlayfs", "run-names"): "it takes names of up to 251 bytes",
+    ("fuse-overlayfs", "run-special-files"): "it copies no named pipe up",
+    ("podman", "run-limits"): "it shows /etc and /run though the image has none",
+    ("podman", "user-of-a-run"): "it gives a program its own group a second time",
+}
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +107,7 @@ def test_what_only_minibuild_refuses_fails_with_the_exit_code_of_its_kind(worksh
     assert ours.process.returncode == case.exit_code, ours.process.stderr
 
 
-@pytest.mark.parametrize(("snapshotter", "case"), list(product(SNAPSHOTTERS[1:], CHANGING)))
+@pytest.mark.parametrize(("snapshotter", "case"), sorted({*product(SNAPSHOTTERS[1:], CHANGING)} - FAULTS.keys()))
 def test_the_other_snapshotters_make_the_same_layers(
     workshop: Workshop, btrfs: Path, snapshotter: str, case: str
 ) -> None:
@@ -108,7 +116,7 @@ def test_the_other_snapshotters_make_the_same_layers(
     assert theirs.image.layers == ours.image.layers
 
 
-@pytest.mark.parametrize(("runtime", "case"), list(product(ISOLATING[1:], PROCESSES)))
+@pytest.mark.parametrize(("runtime", "case"), sorted({*product(ISOLATING[1:], PROCESSES)} - FAULTS.keys()))
 def test_the_other_runtimes_make_the_same_layers(workshop: Workshop, runtime: str, case: str) -> None:
     ours, _ = workshop.both(BY_NAME[case])
     assert workshop.ours_with(BY_NAME[case], "--runtime", runtime).image.layers == ours.image.layers

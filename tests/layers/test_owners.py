@@ -15,14 +15,14 @@ import pytest
 from minibuild.layers.entry import Change, Entry, Kind
 from minibuild.layers.pack import pack
 from tests.accounts import open_directory
-from tests.machine import require
+from tests.machine import require_user_namespaces
 
 PACKAGES = str(Path(__file__).parent.parent.parent)
 
 
 def alone(place: Path, script: str) -> str:
     """What a script prints that runs in a directory, as root of a user namespace with a single id."""
-    require("unshare")
+    require_user_namespaces()
     program = f"import os\nfrom minibuild.layers import owners\nfrom minibuild.layers.owners import *\n{script}"
     command = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c", program]
     path = os.pathsep.join([PACKAGES, *filter(None, sys.path)])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.machine import require
+from tests.machine import require_user_namespaces
 
 PACKAGES = str(Path(__file__).parent.parent.parent)
 KEEPING = """
@@ -30,7 +30,7 @@ sys.exit(done[0] if done else 1)
 
 def kept(place: Path, script: str, user: int = 0) -> str:
     """What a Python program prints that is kept, in a directory, as root of a namespace with a single id."""
-    require("unshare")
+    require_user_namespaces()
     program = f"import os, stat\ndef owner(path): return tuple(os.lstat(path))[4:6]\n{script}"
     command = ["unshare", "--user", "--map-root-user", sys.executable, "-c", KEEPING, str(user), program]
     path = os.pathsep.join([PACKAGES, *filter(None, sys.path)])
