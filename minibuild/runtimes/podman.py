@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -29,6 +30,8 @@ from minibuild.sandbox.syscalls import MOUNT_ATTR_NODEV
 from minibuild.sandbox.userns import in_first_user_namespace
 from minibuild.values import dataclass
 
+# When podman clears up, it takes no longer path of this; what stands for one is seen by podman alone.
+_LONGEST_RUNROOT, _SHORT_RUNROOT = 50, Path("/mnt")
 # podman makes /etc/mtab in any tree, and mounts files of its own in both: on a cover, which its hook takes away before
 # the program starts.
 _COVERED = ("/etc", "/run")
@@ -124,7 +127,7 @@ class _Place:
         """Writes what stands for all of this machine's settings: the environment too, which, unlike the words of a
         command line, is not for all to see.
         """
-        for name in ("tree", "cover", "hooks"):
+        for name in ("tree", "cover", "hooks", "run"):
             (self.made / name).mkdir(mode=0o755)
         hook = {
             "version": "1.0.0",
@@ -133,14 +136,32 @@ class _Place:
             "hook": {"path": which("sh"), "args": self._hook(process), "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]},
         }
         (self.made / "hooks/uncover.json").write_text(json.dumps(hook))
-        storage = {"driver": "vfs", "graphroot": f"{self.made}/storage", "runroot": f"{self.made}/run"}
+        storage = {"driver": "vfs", "graphroot": f"{self.made}/storage", "runroot": f"{self._runroot()}"}
         _write_toml(self.made / "storage.conf", {"storage": storage})
         filtered, seccomp = profile_of(process), self.made / "seccomp.json"
         if filtered is not None:
             seccomp.write_text(json.dumps(in_bundle(filtered, Container.here(process.capabilities))))
         profile = "unconfined" if filtered is None else str(seccomp)
-        settings = {"containers": _container(process, profile), "engine": _engine(self.made)}
+        engine, programs = _engine(self.made), self._programs()
+        settings = {"containers": _container(process, profile), "engine": engine, "engine.runtimes": programs}
         _write_toml(self.made / "containers.conf", settings)
+
+    def _runroot(self) -> Path:
+        own = self.made / "run"
+        return _SHORT_RUNROOT if len(str(own)) > _LONGEST_RUNROOT and _SHORT_RUNROOT.is_dir() else own
+
+    def _programs(self) -> dict[str, object]:
+        """The runtimes that podman may start, each told where to keep its state. Podman's own option for that is
+        forgotten when it clears up, which a plain user's runtime then can't, and podman waits 20 s for it.
+        """
+        (self.made / "programs").mkdir()
+        found = {name: path for name in ("crun", "runc") if (path := which(name))}
+        root = shlex.quote(f"--root={self.made}/runtime")
+        for name, path in found.items():
+            script = self.made / "programs" / name
+            script.write_text(f'#!/bin/sh\nexec {shlex.quote(path)} {root} "$@"\n')
+            script.chmod(0o755)
+        return {name: [f"{self.made}/programs/{name}"] for name in found}
 
     def _hook(self, process: Process) -> list[str]:
         script = _UNCOVER
@@ -170,10 +191,12 @@ class _Place:
                 bind_into(self.made / "tree", bind)
         for path in self.covered:
             mounts.bind(self.made / "cover", f"{self.made}/tree{path}")
+        if self._runroot() == _SHORT_RUNROOT:
+            mounts.bind(self.made / "run", _SHORT_RUNROOT)
 
     def words(self, process: Process, program: str, identity: str) -> Iterator[str]:
         """The words of the command line."""
-        yield from ("--log-level=error", f"--tmpdir={self.made}/state", f"--runtime-flag=root={self.made}/runtime")
+        yield from ("--log-level=error", f"--tmpdir={self.made}/state")
         yield from ("run", f"--pidfile={self.made}/pid")
         yield from ("--passwd=false", "--systemd=false")
         if in_first_user_namespace():

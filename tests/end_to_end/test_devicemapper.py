@@ -27,7 +27,7 @@ RUN rm -r deep/er && mkdir deep/er && echo new > deep/er/file && mv deep/Dockerf
 FROM busybox
 RUN --mount=type=cache,target=/cache --mount=type=bind,from=made,source=/work,target=/in cp -a /in /out && ls /cache
 COPY --from=made /work/big /big
-RUN echo root:x:0:0 > /etc/passwd; find / -xdev -type f -name 'b*' | sort | xargs ls -l > /list
+RUN echo root:x:0:0 > /etc/passwd; find / -xdev -type f -name 'b*' | sort | xargs stat -c '%a %u:%g %h %s %n' > /list
 """
 
 POOL = """

@@ -39,8 +39,6 @@ RUN mkdir -p /d/sub /d/closed && cd /d && echo f > f && ln f hard && ln -s f lin
 RUN cd /d && rm -r sub hard && mkdir sub && echo new > sub/new && mv link moved && mv /tools/able . && \\
     echo more >> /srv/text && chown 3:4 sub && chmod 700 sub && touch -h -d @0 /srv/text sub sub/new /d /tools
 """
-# What is built by the first snapshotter alone, and why.
-SLOW = {("a plain user with ranges of ids", "podman"): "not tried: podman waits 20 s after each RUN of a plain user"}
 WORDS = {"uid": "owners", "gid": "owners", "mtime": "times", "mode": "modes"}
 CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")
 
@@ -120,11 +118,9 @@ class Builds:
     def tier(self, name: str) -> Tier:
         """All cells; a daemon keeps trees by itself, whatever keeps them here."""
         reasons = self._reasons()
-        first = next((snapshotter for snapshotter in SNAPSHOTTERS if not reasons[snapshotter]), "")
         cells = {
             (snapshotter, runtime): reasons[runtime]
             or reasons[snapshotter]
-            or (SLOW.get((name, runtime), "") if snapshotter != first else "")
             or self._built(runtime, f"--snapshotter={snapshotter}")
             for snapshotter in SNAPSHOTTERS
             for runtime in RUNTIMES

@@ -52,8 +52,7 @@ def said(done: subprocess.CompletedProcess[str]) -> list[str]:
     return [words[2] for words in lines if len(words) == 3 and words[1].replace(".", "").isdigit()]
 
 
-# podman, which takes its time as a plain user, is held to the same by the runtimes' contract.
-WAYS = [("slirp4netns", runtime) for runtime in ISOLATING if runtime != "podman"]
+WAYS = [("slirp4netns", runtime) for runtime in ISOLATING]
 WAYS += [("pasta", "crun"), ("pasta", "unshare")]
 
 
