@@ -64,7 +64,9 @@ class Package:
                 version = version.rpartition(":")[2]  # the epoch is a qualifier
             case "golang" if name == "stdlib":
                 version = version.removeprefix("go")
-        path = "/".join(_quoted(part) for part in (self.kind, *namespace.split("/"), *name.split("/")) if part)
+        # A name of slashes alone is no path.
+        names = [part for part in name.split("/") if part] or [name]
+        path = "/".join(_quoted(part) for part in (self.kind, *filter(None, namespace.split("/")), *names))
         said = "&".join(f"{key}={_quoted(value)}" for key, value in sorted(self.qualifiers.items()) if value)
         return f"pkg:{path}{'@' + _quoted(version) if version else ''}{'?' + said if said else ''}"
 

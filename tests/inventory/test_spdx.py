@@ -56,6 +56,10 @@ def test_the_projects_own_reader_takes_a_document(tmp_path: Path) -> None:
     assert problems(encode(document(INVENTORY, SUBJECT)), tmp_path) == []
 
 
+def test_a_name_of_slashes_alone_is_a_name_all_the_same() -> None:
+    assert Package("deb", "//", "1").purl == "pkg:deb/%2F%2F@1"
+
+
 @settings(deadline=None, max_examples=30)
 @given(found=st.lists(packages, max_size=4, unique_by=lambda package: package.purl))
 def test_the_projects_own_reader_takes_documents_of_whatever_packages_say(
