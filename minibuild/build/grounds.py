@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from minibuild.build import running
@@ -21,17 +21,6 @@ from minibuild.plan import Step
 from minibuild.runtimes.base import Runtime
 from minibuild.sandbox.entering import is_plain_user, obstacle
 from minibuild.values import dataclass
-
-# What runtimes that don't isolate can't do, by the rule that warns of it.
-_SHORTCOMINGS: Mapping[str, Mapping[str, str]] = {
-    "chroot": {
-        "NotIsolated": "nothing can be mounted here: a RUN has no /proc, and sees this machine's processes and network",
-    },
-    "proot": {
-        "NotIsolated": "nothing can be mounted here: a RUN sees this machine's processes, /proc, /sys and network",
-        "OwnersLost": "nobody can be given a file here: what a RUN makes is its user's, whatever it does by chown",
-    },
-}
 
 if TYPE_CHECKING:
     from minibuild.build.engine import Engine
@@ -99,12 +88,11 @@ def _local(engine: Engine) -> Ground:
             f"{in_the_way.message}, and without RUN takes proot: {ProotRuntime.probe()}",
             hint=f"install proot (Debian: apt-get install proot); {in_the_way.hint}",
         ) from None
-    for rule, message in _SHORTCOMINGS.get(runtime.name, {}).items():
+    for rule, message in runtime.shortcomings.items():
         engine.journal.warn(Finding(rule, message, hint="minibuild info says what is in the way"))
-    if roots.snapshotter.name == "fuse-overlayfs":
-        message = "fuse-overlayfs keeps neither setuid bits nor the owners of links when files of a layer below change"
-        engine.journal.warn(Finding("OwnersLost", message, hint="--snapshotter native keeps all"))
-    if owners.here() is owners.Owners.RECORD and runtime.isolates and not _keeps_owners():
+    for rule, message in roots.snapshotter.shortcomings.items():
+        engine.journal.warn(Finding(rule, message, hint="--snapshotter native keeps all"))
+    if owners.here() is owners.Owners.RECORD and not runtime.shortcomings and not _keeps_owners():
         message = "all files that a RUN gives to others stay root's in the image: nobody can watch what it does here"
         engine.journal.warn(
             Finding("OwnersLost", message, hint="give this user more ids in /etc/subuid and /etc/subgid")

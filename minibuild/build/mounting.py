@@ -17,7 +17,7 @@ from minibuild.build.origins import Origins
 from minibuild.build.placing import place
 from minibuild.build.rootfs import RootFilesystems
 from minibuild.build.surroundings import Surroundings
-from minibuild.errors import ImageError, UsageError, blame
+from minibuild.errors import ImageError, blame
 from minibuild.events import Stream
 from minibuild.instructions.effects import (
     BindMount,
@@ -243,12 +243,8 @@ class _Mounting:
         # Said by BuildKit too where no agent was given, and seen by whoever asks for the variable alone.
         if _AGENT not in dict(self.effect.environment):
             self.made.variables.setdefault(_AGENT, target)
-        agent = self.build.surroundings.agents.get(mount.id)
+        agent = self.build.surroundings.agent(mount)
         if agent is None:
-            if mount.required:
-                raise UsageError(
-                    f"SSH agent {mount.id} is required, and was not given", hint=f"give it by --ssh {mount.id}"
-                )
             return
         from minibuild.build.agents import forwarded, listening
         from minibuild.runtimes.host import scratch

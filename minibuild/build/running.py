@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,14 +15,15 @@ from minibuild.errors import CommandFailed, Finding, ImageError
 from minibuild.events import Stream
 from minibuild.instructions.effects import InlineFile, RunCommand
 from minibuild.layers import owners
-from minibuild.runtimes.base import DEFAULT_CAPABILITIES, Cancellation, Mount, Process
+from minibuild.runtimes.base import DEFAULT_CAPABILITIES, Cancellation, Mount, Process, Tmpfs
 from minibuild.runtimes.seccomp.profile import UNCONFINED
 from minibuild.source import Span
 from minibuild.values import dataclass
 
 _TAIL = 20
 _HOSTS = "127.0.0.1\tlocalhost {}\n::1\tlocalhost ip6-localhost ip6-loopback\n"
-_APT_SETTINGS = "/dev/.minibuild/apt.conf"
+# Keeps apt from making sure that it is somebody else, which it can't be where there is a single id.
+_APT_SETTINGS = InlineFile("/dev/.minibuild/apt.conf", b'APT::Sandbox::User "root";\n')
 RESOLV_CONF, HOSTS, HOSTNAME = "/etc/resolv.conf", "/etc/hosts", "/etc/hostname"
 _HINTS = {
     127: "the program isn't in the image, or not in its PATH",
@@ -71,33 +72,54 @@ def process(
     effect: RunCommand, account: Account, directory: Path, surroundings: Surroundings, mounted: Mounted
 ) -> Iterator[Process]:
     """The process that an effect asks for; the files it binds live in ``directory`` while the block lasts."""
-    network = surroundings.network_of(effect)
-    resolv_conf = surroundings.resolver.resolv_conf(this_machines_resolv_conf(), network)
+    resolv_conf = surroundings.resolver.resolv_conf(this_machines_resolv_conf(), surroundings.network_of(effect))
     with network_files(directory, surroundings.hostname, resolv_conf=resolv_conf, hosts=surroundings.hosts) as made:
         # The name of the machine is the image's own, as in BuildKit: what a RUN writes there stays.
         etc = tuple(mount for mount in made if mount.target != HOSTNAME)
-        files = bound(surroundings.files_of(effect), etc[0].source.parent)
+        recorded = owners.here() is owners.Owners.RECORD
+        files = (*surroundings.files_of(effect), *((_APT_SETTINGS,) if recorded else ()))
         is_privileged = effect.security == "insecure"
-        apt = _apt_settings(etc[0].source.parent)
-        yield Process(
-            arguments=effect.arguments,
-            environment=(*apt.variables.items(), *environment_of(effect, account, surroundings, mounted)),
-            directory=effect.directory,
-            uid=account.uid,
-            gid=account.gid,
-            groups=account.groups,
-            mounts=(*etc, *files, *apt.mounts, *mounted.mounts),
-            network=network,
-            hostname=surroundings.hostname,
+        of_apt = {"APT_CONFIG": _APT_SETTINGS.path} if recorded else {}
+        yield process_of(
+            effect,
+            account,
+            surroundings,
+            environment={**of_apt, **environment_of(effect, account, surroundings, mounted)},
+            mounts=(*etc, *bound(files, etc[0].source.parent), *mounted.mounts),
             capabilities=_all_capabilities() if is_privileged else DEFAULT_CAPABILITIES,
-            shm_size=surroundings.shm_size,
-            limits=surroundings.limits,
-            memory=surroundings.memory,
-            processors=surroundings.processors,
-            privileged=is_privileged,
-            seccomp=UNCONFINED if is_privileged else surroundings.seccomp,
-            no_new_privileges=surroundings.no_new_privileges and not is_privileged,
         )
+
+
+def process_of(
+    effect: RunCommand,
+    account: Account,
+    surroundings: Surroundings,
+    *,
+    environment: Mapping[str, str],
+    mounts: tuple[Mount | Tmpfs, ...] = (),
+    capabilities: tuple[str, ...] = DEFAULT_CAPABILITIES,
+) -> Process:
+    """The process that an effect asks for, with what it sees and what it may do here."""
+    is_privileged = effect.security == "insecure"
+    return Process(
+        arguments=effect.arguments,
+        environment=tuple(environment.items()),
+        directory=effect.directory,
+        uid=account.uid,
+        gid=account.gid,
+        groups=account.groups,
+        mounts=mounts,
+        network=surroundings.network_of(effect),
+        hostname=surroundings.hostname,
+        capabilities=capabilities,
+        shm_size=surroundings.shm_size,
+        limits=surroundings.limits,
+        memory=surroundings.memory,
+        processors=surroundings.processors,
+        privileged=is_privileged,
+        seccomp=UNCONFINED if is_privileged else surroundings.seccomp,
+        no_new_privileges=surroundings.no_new_privileges and not is_privileged,
+    )
 
 
 def _all_capabilities() -> tuple[str, ...]:
@@ -108,27 +130,16 @@ def _all_capabilities() -> tuple[str, ...]:
 
 def environment_of(
     effect: RunCommand, account: Account, surroundings: Surroundings, mounted: Mounted
-) -> tuple[tuple[str, str], ...]:
+) -> Mapping[str, str]:
     """The variables that a command sees."""
     given = {**surroundings.variables, "HOME": account.home, **dict(effect.proxies)}
-    return tuple({**given, **dict(effect.environment), **mounted.variables}.items())
+    return {**given, **dict(effect.environment), **mounted.variables}
 
 
 def this_machines_resolv_conf() -> str:
     """The text of the file; "" where there is none."""
     path = Path(RESOLV_CONF)
     return path.read_text(errors="surrogateescape") if path.exists() else ""
-
-
-def _apt_settings(scratch: Path) -> Mounted:
-    """What keeps apt from making sure that it is somebody else, which it can't be where there is a single id."""
-    made = Mounted()
-    if owners.here() is owners.Owners.RECORD:
-        (scratch / "apt.conf").write_text('APT::Sandbox::User "root";\n')
-        (scratch / "apt.conf").chmod(0o644)
-        made.mounts.append(Mount(scratch / "apt.conf", _APT_SETTINGS))
-        made.variables["APT_CONFIG"] = _APT_SETTINGS
-    return made
 
 
 def report_unkept(process: Process, span: Span, report: Callable[[Finding], None]) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from minibuild.build import certificates
 from minibuild.build.resolving import Resolver
 from minibuild.errors import UsageError
-from minibuild.instructions.effects import InlineFile, RunCommand, SecretMount
+from minibuild.instructions.effects import InlineFile, RunCommand, SecretMount, SshMount
 from minibuild.plan import Plan, Step
 from minibuild.runtimes.base import SHM_SIZE, Limit, Mount, Network, is_private
 from minibuild.values import dataclass, field, replace
@@ -140,6 +140,15 @@ class Surroundings:
         if mount.variable and b"\0" in value:
             raise UsageError(f"secret {mount.id} has a zero byte, so it can't be a variable")
         return value
+
+    def agent(self, mount: SshMount) -> SshAgent | None:
+        """An SSH agent, None where the caller doesn't have it; raises UsageError where it has to."""
+        agent = self.agents.get(mount.id)
+        if agent is None and mount.required:
+            raise UsageError(
+                f"SSH agent {mount.id} is required, and was not given", hint=f"give it by --ssh {mount.id}"
+            )
+        return agent
 
     def inputs(self, effect: RunCommand) -> Mapping[str, object]:
         """What of these a command's key depends on: what it can see, but neither values (who answers for names, whom

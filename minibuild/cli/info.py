@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
+from minibuild.build import daemon
 from minibuild.cli.parser import Parser
 from minibuild.cli.session import Session
 from minibuild.cli.template import Template
@@ -37,7 +38,6 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 def _record(session: Session) -> Record:
     from minibuild import runtimes, snapshots
-    from minibuild.build import daemon
     from minibuild.build.daemon.session import probe
     from minibuild.sandbox.userns import user_id
 
@@ -127,7 +127,7 @@ def _told(record: Record) -> str:
             chosen = " (used)" if entry["Works"] and first else ""
             first = first and not entry["Works"]
             state = f"works{chosen}" if entry["Works"] else f"no: {entry['Reason']}"
-            if entry is record["Runtimes"][-1] and entry["Works"]:
+            if entry["Name"] == daemon.NAME and entry["Works"]:
                 state += ": trees are the daemon's, whatever the snapshotter"
             label = kind.lower() if entry is record[kind][0] else ""
             lines.append(f"{label:<14}{entry['Name']:<15}{state}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import os
 import re
 from collections.abc import Sequence
@@ -82,6 +81,8 @@ def _parted(words: Sequence[str]) -> list[str]:
 
 
 def _server(word: str) -> str:
+    import ipaddress
+
     try:
         return str(ipaddress.ip_address(word))
     except ValueError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -90,6 +89,8 @@ def _permission(word: str) -> str:
 
 
 def _host(word: str, network: Network) -> tuple[str, str]:
+    import ipaddress
+
     name, separator, address = word.partition("=") if "=" in word else word.partition(":")
     bare = address[1:-1] if address.startswith("[") and address.endswith("]") else address
     if not separator or not re.fullmatch(r"[^\s=:#]+", name):

@@ -32,6 +32,15 @@ def printable(name: str) -> str:
     return encode(name).decode("utf-8", "replace")
 
 
+def check_unmarked(path: str) -> None:
+    """Raises ImageError for a file's path that a layer would take for a deletion."""
+    if path.rpartition("/")[2].startswith(WHITEOUT_PREFIX):
+        raise ImageError(
+            f"{path} has a name by which image layers mark deleted files",
+            hint="let no file's name start with .wh., or remove it in the same RUN",
+        )
+
+
 def clean(name: str) -> str:
     """The path that a member's name says: relative, no ``/`` at its ends, no ``.``, no ``..``; "" for the root.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
@@ -146,9 +146,9 @@ class Runtime(Protocol):
     name: ClassVar[str]
     has_cgroups: ClassVar[bool]
     """It can limit memory and processors."""
-    isolates: ClassVar[bool]
-    """It keeps all of these promises; else those on namespaces, mounts and limits of memory are broken, or what asks
-    for them is refused.
+    shortcomings: ClassVar[Mapping[str, str]]
+    """What a build has to warn of, by the name of the rule. Where there is none, all of these promises are kept; else
+    those on namespaces, mounts and limits of memory are broken, or what asks for them is refused.
     """
 
     @classmethod

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import ClassVar
@@ -40,7 +40,7 @@ class Bubblewrap:
 
     name: ClassVar[str] = "bubblewrap"
     has_cgroups: ClassVar[bool] = False
-    isolates: ClassVar[bool] = True
+    shortcomings: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def binary(cls) -> str | None:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from minibuild.errors import MinibuildError, UnavailableError
+from minibuild.errors import MinibuildError
 from minibuild.runtimes import limits
-from minibuild.runtimes.base import SHM_SIZE, Cancellation, OutputLine, Process, Tmpfs
+from minibuild.runtimes.base import Cancellation, OutputLine, Process
 from minibuild.runtimes.host import clean_environment, scratch, which
 from minibuild.runtimes.program import Refusal, find_program
-from minibuild.runtimes.seccomp.choosing import refuse_what_confines
 from minibuild.runtimes.streams import follow
-from minibuild.runtimes.warded import Warded
+from minibuild.runtimes.warded import Warded, refuse_what_takes_namespaces
 from minibuild.sandbox.mounts import may_mount
 from minibuild.sandbox.scratch import scratch_directory
 
@@ -28,7 +28,9 @@ class ChrootRuntime:
 
     name: ClassVar[str] = "chroot"
     has_cgroups: ClassVar[bool] = False
-    isolates: ClassVar[bool] = False
+    shortcomings: ClassVar[Mapping[str, str]] = {
+        "NotIsolated": "nothing can be mounted here: a RUN has no /proc, and sees this machine's processes and network",
+    }
 
     @classmethod
     def binary(cls) -> str | None:
@@ -56,9 +58,7 @@ class ChrootRuntime:
         """Runs a process whose root directory is the tree."""
         from minibuild.runtimes.placing import furnished
 
-        limits.check(process, self.name, has_cgroups=self.has_cgroups)
-        refuse_what_confines(process, self.name)
-        _refuse_what_takes_mounts(process)
+        refuse_what_takes_namespaces(process, ChrootRuntime)
         with furnished(process, root):
             program = find_program(root, process)
             if isinstance(program, Refusal):
@@ -77,16 +77,6 @@ def _tried() -> str | None:
     status = follow(warded, lambda line, _stream: lines.append(line), Cancellation())
     said = "; ".join(lines)
     return None if (status, said) == (42, "it runs") else f"a test ended with status {status} and said: {said}"
-
-
-def _refuse_what_takes_mounts(process: Process) -> None:
-    wanted = {
-        "no network of its own": process.network != "host",
-        "no /dev/shm of another size": process.shm_size != SHM_SIZE,
-        "no tmpfs of a size": any(isinstance(mount, Tmpfs) and mount.size for mount in process.mounts),
-    }
-    for what in (what for what, is_wanted in wanted.items() if is_wanted):
-        raise UnavailableError(f"chroot can give a RUN {what}", hint="minibuild info says what keeps others from it")
 
 
 def _started(process: Process, root: Path, program: str) -> Warded:

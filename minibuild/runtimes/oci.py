@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -33,7 +33,7 @@ class OciRuntime:
 
     name: ClassVar[str]
     has_cgroups: ClassVar[bool] = False
-    isolates: ClassVar[bool] = True
+    shortcomings: ClassVar[Mapping[str, str]] = {}
     options: ClassVar[Sequence[str]] = ()
 
     @classmethod

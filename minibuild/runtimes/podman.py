@@ -53,7 +53,7 @@ class PodmanRuntime:
 
     name: ClassVar[str] = "podman"
     has_cgroups: ClassVar[bool] = True
-    isolates: ClassVar[bool] = True
+    shortcomings: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def binary(cls) -> str | None:

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from minibuild.errors import MinibuildError, UnavailableError
 from minibuild.runtimes import limits
-from minibuild.runtimes.base import DEFAULT_CAPABILITIES, SHM_SIZE, Cancellation, Mount, OutputLine, Process, Tmpfs
+from minibuild.runtimes.base import Cancellation, Mount, OutputLine, Process, Tmpfs
 from minibuild.runtimes.host import clean_environment, scratch, which
 from minibuild.runtimes.program import Refusal, find_program
-from minibuild.runtimes.seccomp.choosing import refuse_what_confines
 from minibuild.runtimes.streams import follow
 from minibuild.runtimes.tree import DEVICE_LINKS, DEVICES, ready_tree
-from minibuild.runtimes.warded import Warded
+from minibuild.runtimes.warded import Warded, refuse_what_takes_namespaces
 from minibuild.sandbox.copying import copy_file, copy_tree
 from minibuild.sandbox.mounts import may_mount
 from minibuild.sandbox.scratch import scratch_directory
@@ -36,7 +35,10 @@ class ProotRuntime:
 
     name: ClassVar[str] = "proot"
     has_cgroups: ClassVar[bool] = False
-    isolates: ClassVar[bool] = False
+    shortcomings: ClassVar[Mapping[str, str]] = {
+        "NotIsolated": "nothing can be mounted here: a RUN sees this machine's processes, /proc, /sys and network",
+        "OwnersLost": "nobody can be given a file here: what a RUN makes is its user's, whatever it does by chown",
+    }
 
     @classmethod
     def binary(cls) -> str | None:
@@ -69,9 +71,7 @@ class ProotRuntime:
         binary = self.binary()
         if binary is None:
             raise UnavailableError("proot is not installed")
-        limits.check(process, self.name, has_cgroups=self.has_cgroups)
-        refuse_what_confines(process, self.name)
-        _refuse_what_takes_privileges(process)
+        refuse_what_takes_namespaces(process, ProotRuntime, capabilities=False)
         with ready_tree(process, root) as mounts, scratch_directory(scratch()) as made:
             program = find_program(root, process)
             if isinstance(program, Refusal):
@@ -81,17 +81,6 @@ class ProotRuntime:
             bound = [*furniture.devices(), *map(furniture.placed, mounts)]
             words = _words(process, root, _reporting(root, program, process), bound)
             return follow(_started(process, binary, words), output, cancellation)
-
-
-def _refuse_what_takes_privileges(process: Process) -> None:
-    wanted = {
-        "no network of its own": process.network != "host",
-        "no /dev/shm of another size": process.shm_size != SHM_SIZE,
-        "no tmpfs of a size": any(isinstance(mount, Tmpfs) and mount.size for mount in process.mounts),
-        "no other capabilities": process.privileged or set(process.capabilities) != set(DEFAULT_CAPABILITIES),
-    }
-    for what in (what for what, is_wanted in wanted.items() if is_wanted):
-        raise UnavailableError(f"proot can give a RUN {what}", hint="minibuild info says what keeps others from it")
 
 
 class _Furniture:

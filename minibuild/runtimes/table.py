@@ -18,5 +18,5 @@ TABLE: Mapping[str, type[Runtime]] = {
     for runtime in (Crun, Runc, Bubblewrap, UnshareRuntime, PodmanRuntime, ChrootRuntime, ProotRuntime)
 }
 
-ISOLATING = tuple(name for name, runtime in TABLE.items() if runtime.isolates)
+ISOLATING = tuple(name for name, runtime in TABLE.items() if not runtime.shortcomings)
 """The names of those that keep all promises."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,7 @@ class UnshareRuntime:
 
     name: ClassVar[str] = "unshare"
     has_cgroups: ClassVar[bool] = False
-    isolates: ClassVar[bool] = True
+    shortcomings: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def binary(cls) -> str | None:

@@ -8,14 +8,35 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from minibuild.runtimes.base import Process
+from minibuild.errors import UnavailableError
+from minibuild.runtimes import limits
+from minibuild.runtimes.base import DEFAULT_CAPABILITIES, SHM_SIZE, Process, Runtime, Tmpfs
 from minibuild.runtimes.host import clean_environment, streams_for
+from minibuild.runtimes.seccomp.choosing import refuse_what_confines
 from minibuild.values import dataclass, field
 
 if TYPE_CHECKING:
     from subprocess import Popen
 
     from minibuild.runtimes.warden import Orders
+
+
+def refuse_what_takes_namespaces(process: Process, runtime: type[Runtime], *, capabilities: bool = True) -> None:
+    """Raises UnavailableError for what a runtime that has nothing but a root can't give a process; ``capabilities``: it
+    can give other ones.
+    """
+    limits.check(process, runtime.name, has_cgroups=runtime.has_cgroups)
+    refuse_what_confines(process, runtime.name)
+    others = process.privileged or set(process.capabilities) != set(DEFAULT_CAPABILITIES)
+    wanted = {
+        "no network of its own": process.network != "host",
+        "no /dev/shm of another size": process.shm_size != SHM_SIZE,
+        "no tmpfs of a size": any(isinstance(mount, Tmpfs) and mount.size for mount in process.mounts),
+        "no other capabilities": others and not capabilities,
+    }
+    for what in (what for what, is_wanted in wanted.items() if is_wanted):
+        hint = "minibuild info says what keeps others from it"
+        raise UnavailableError(f"{runtime.name} can give a RUN {what}", hint=hint)
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, NoReturn
@@ -23,6 +24,7 @@ from minibuild.values import dataclass
 # What a shell makes of a program that the kernel refused to start.
 _STATUSES = {errno.ENOENT: 127, errno.EACCES: 126, errno.ENOEXEC: 126, errno.EPERM: 126, errno.ELIBBAD: 126}
 _SETUP_FAILED = 125
+_PAUSE_S = 0.001
 REPORT = 9  # a digit alone: shells take no more
 _ending = threading.Lock()
 
@@ -137,6 +139,7 @@ def _kill_all() -> None:
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:  # waits for nobody: one may be new, and not killed yet
                 pass
+        time.sleep(_PAUSE_S)
 
 
 def _descendants() -> set[int]:

@@ -12,7 +12,10 @@ import os
 import stat
 import struct
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import NamedTuple
+
+from minibuild.sandbox.calls import AUDIT, numbers_of
 
 RET_ALLOW = 0x7FFF0000
 RET_DONE = 0x00050000  # SECCOMP_RET_ERRNO, of no error
@@ -30,8 +33,9 @@ _MAKING = {"mknod": 1, "mknodat": 2}
 
 
 class Layout(NamedTuple):
-    """Where a ``struct stat`` of 64 bits has mode, owner, group and the number of a device."""
+    """How long a ``struct stat`` of 64 bits is, and where it has mode, owner, group and the number of a device."""
 
+    size: int
     mode: int
     uid: int
     gid: int
@@ -39,58 +43,36 @@ class Layout(NamedTuple):
 
 
 class Architecture(NamedTuple):
-    """What a processor's kind is to the kernel: its AUDIT_ARCH, the number of seccomp(2), those of the other calls."""
+    """What a processor's kind is to the kernel: its AUDIT_ARCH, the numbers of the calls that it has."""
 
     audit: int
-    seccomp: int
     calls: Mapping[str, int]
     status: Layout
 
 
 _LOOKING = ("stat", "lstat", "fstat", "newfstatat", "statx")
 _NAMES = (*_GIVING, *_MAKING, "utimensat", *_SWITCHING, *_LOOKING)
-_ARCHITECTURES = {
-    "x86_64": Architecture(
-        0xC000003E,
-        317,
-        dict(
-            zip(
-                _NAMES,
-                (92, 93, 94, 260, 133, 259, 280, 105, 106, 113, 114, 116, 117, 119, 122, 123, 4, 6, 5, 262, 332),
-                strict=True,
-            )
-        ),
-        Layout(24, 28, 32, 40),
-    ),
-    "aarch64": Architecture(
-        0xC00000B7,
-        277,
-        dict(
-            zip(
-                _NAMES,
-                (-1, 55, -1, 54, -1, 33, 88, 146, 144, 145, 143, 159, 147, 149, 151, 152, -1, -1, 80, 79, 291),
-                strict=True,
-            )
-        ),
-        Layout(16, 24, 28, 32),
-    ),
-}
+# By what uname(2) says.
+_PROCESSORS = {"x86_64": ("amd64", Layout(144, 24, 28, 32, 40)), "aarch64": ("arm64", Layout(128, 16, 24, 28, 32))}
 
 
+@cache
 def architecture() -> Architecture | None:
     """This machine's; None where we know none of its numbers."""
-    return _ARCHITECTURES.get(os.uname().machine)
+    machine = os.uname().machine
+    if machine not in _PROCESSORS:
+        return None
+    processor, layout = _PROCESSORS[machine]
+    return Architecture(AUDIT[processor], numbers_of(processor) or {}, layout)
 
 
 def program(machine: Architecture, answer: int) -> bytes:
     """The filter, as instructions of the kernel's: ``answer`` is what becomes of what has to do with owners."""
     code = [(_LOAD, 0, 0, _OF_ARCHITECTURE), (_IF_EQUAL, 1, 0, machine.audit), (_RETURN, 0, 0, RET_ALLOW)]
     code.append((_LOAD, 0, 0, _OF_CALL))
-    for name, number in machine.calls.items():
-        if number < 0:
-            continue
+    for name in filter(machine.calls.__contains__, _NAMES):
         block = list(_block(name, answer))
-        code += [(_IF_EQUAL, 0, len(block), number), *block]
+        code += [(_IF_EQUAL, 0, len(block), machine.calls[name]), *block]
     code.append((_RETURN, 0, 0, RET_ALLOW))
     return b"".join(struct.pack("HBBI", *instruction) for instruction in code)
 

@@ -62,7 +62,7 @@ class Keeper:
         syscalls.unshare(syscalls.CLONE_FS)
         machine = filters.architecture()
         assert machine is not None
-        calls = {machine.calls[name]: call for name, call in _CALLS.items()}
+        calls = {machine.calls[name]: call for name, call in _CALLS.items() if name in machine.calls}
         with ExitStack() as stack:
             stack.callback(listener.close)
             places = _Places(stack)
@@ -127,13 +127,13 @@ class _Caller:
         own, proc = self._places.own, self._places.proc
         started = f"fd/{_signed(directory)}" if _signed(directory) != _HERE else "cwd"
         with ExitStack() as on_the_way:
-            root = _opened(on_the_way, f"{self._notice.thread}/root", proc)
             try:
                 start = _opened(on_the_way if path else stack, f"{self._notice.thread}/{started}", proc)
             except FileNotFoundError as error:
                 raise OSError(errno.EBADF, "no such descriptor") from error
             found = start
             if path:
+                root = _opened(on_the_way, f"{self._notice.thread}/root", proc)
                 try:
                     os.fchdir(root)
                     os.chroot(".")
@@ -197,8 +197,9 @@ class _Caller:
                 kept = owners.recorded(_reached(file), os.fstat(file), follow=True)
                 if kept is None or kept == Record(ROOT):
                     return False
-                written = _patched(machine, file, kept)
-                if mask is not None:
+                if mask is None:
+                    written = _patched(machine, file, kept)
+                else:
                     written = _patched_extended(machine, file, mask, kept)
                 memory = _opened(stack, f"{self._notice.thread}/mem", self._places.proc, os.O_RDWR)
                 os.pwrite(memory, written, target)
@@ -234,7 +235,8 @@ def _reached(descriptor: int) -> str:
 
 def _patched(machine: filters.Architecture, file: int, kept: Record) -> bytes:
     """What stat(2) says of an open file, as the machine lays it out, with what was kept."""
-    buffer, layout = ctypes.create_string_buffer(144), machine.status
+    layout = machine.status
+    buffer = ctypes.create_string_buffer(layout.size)
     syscalls.call(machine.calls["newfstatat"], file, b"", ctypes.addressof(buffer), _EMPTY_PATH)
     struct.pack_into("=I", buffer, layout.uid, kept.owner.uid)
     struct.pack_into("=I", buffer, layout.gid, kept.owner.gid)
@@ -242,7 +244,7 @@ def _patched(machine: filters.Architecture, file: int, kept: Record) -> bytes:
         [mode] = struct.unpack_from("=I", buffer, layout.mode)
         struct.pack_into("=I", buffer, layout.mode, stat.S_IMODE(mode) | kept.device)
         struct.pack_into("=Q", buffer, layout.device, kept.number)
-    return buffer.raw[: 144 if machine.status.mode == 24 else 128]
+    return buffer.raw
 
 
 def _patched_extended(machine: filters.Architecture, file: int, mask: int, kept: Record) -> bytes:

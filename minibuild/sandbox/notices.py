@@ -5,7 +5,6 @@ Source: seccomp_unotify(2); the structures are those of linux/seccomp.h, 80, 24 
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
@@ -17,8 +16,6 @@ from typing import NamedTuple, Self
 from minibuild.sandbox import filters, syscalls
 from minibuild.values import dataclass
 
-_SET_MODE_FILTER = 1
-_NEW_LISTENER = 8
 _RECEIVE, _SEND, _IS_VALID = 0xC0502100, 0xC0182101, 0x40082102
 _NOTICE = struct.Struct("=QIIiIQ6Q")  # id, thread, flags, number, architecture, instruction, arguments
 _ANSWER = struct.Struct("=Qqii")  # id, value, -errno, flags
@@ -50,12 +47,12 @@ class Listener:
         if machine is None:
             raise OSError(errno.ENOSYS, f"no system calls are known of {os.uname().machine}")
         try:
-            return cls(_installed(machine, filters.RET_NOTIFY, _NEW_LISTENER))
+            return cls(syscalls.listen(machine.calls["seccomp"], filters.program(machine, filters.RET_NOTIFY)))
         except OSError as error:
             # Before Linux 5.0; or somebody listens to us already.
             if error.errno not in (errno.EINVAL, errno.EBUSY):
                 raise
-        _installed(machine, filters.RET_DONE, 0)
+        syscalls.set_filter(filters.program(machine, filters.RET_DONE))
         return None
 
     def receive(self) -> Notice | None:
@@ -95,10 +92,3 @@ class Listener:
     def close(self) -> None:
         """Listens no more: who calls, or waits, gets ENOSYS."""
         os.close(self.descriptor)
-
-
-def _installed(machine: filters.Architecture, answer: int, flags: int) -> int:
-    code = filters.program(machine, answer)
-    kept = ctypes.create_string_buffer(code, len(code))
-    program = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(kept))
-    return syscalls.call(machine.seccomp, _SET_MODE_FILTER, flags, program)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -40,6 +42,8 @@ PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_SECCOMP = 22
 _SECCOMP_MODE_FILTER = 2
+_SECCOMP_SET_MODE_FILTER = 1
+_SECCOMP_FILTER_FLAG_NEW_LISTENER = 8
 _CAPABILITY_VERSION_3 = 0x20080522
 
 # The numbers of calls that came after 2019 are the same on every architecture.
@@ -158,12 +162,26 @@ def set_filter(program: bytes) -> None:
     """Filters all system calls that the calling thread makes from now on, and whatever it starts, by a program of
     classic BPF. Takes CAP_SYS_ADMIN, or no_new_privs.
     """
+    with _described(program) as described:
+        _checked(_libc().prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, described))
+
+
+def listen(number: int, program: bytes) -> int:
+    """Sets a filter that may ask us, and answers the descriptor of what it asks; ``number`` is seccomp(2)'s on this
+    architecture.
+    """
+    with _described(program) as described:
+        return call(number, _SECCOMP_SET_MODE_FILTER, _SECCOMP_FILTER_FLAG_NEW_LISTENER, described)
+
+
+@contextmanager
+def _described(program: bytes) -> Iterator[bytes]:
+    """A ``struct sock_fprog``, which points at a copy of the instructions for as long as the block lasts."""
     import ctypes
     import struct
 
     instructions = ctypes.create_string_buffer(program, len(program))
-    described = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(instructions))
-    _checked(_libc().prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, described))
+    yield struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(instructions))
 
 
 def clear_inheritable() -> None:

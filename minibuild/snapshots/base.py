@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, Protocol, Self
@@ -41,6 +41,8 @@ class Snapshotter(Protocol):
     """Keeps file trees, named by chains, each on top of its parent. Many processes may use one directory."""
 
     name: ClassVar[str]
+    shortcomings: ClassVar[Mapping[str, str]]
+    """What a build has to warn of, by the name of the rule."""
 
     @classmethod
     def probe(cls, root: Path) -> str | None:

@@ -17,6 +17,7 @@ from typing import BinaryIO, Generic, NamedTuple, TypeVar
 from minibuild.errors import ImageError
 from minibuild.layers import owners
 from minibuild.layers.entry import NO_XATTRS, Change, Entry, Kind
+from minibuild.layers.names import check_unmarked
 
 _KINDS: Mapping[int, Kind] = {
     stat.S_IFREG: Kind.FILE,
@@ -175,7 +176,7 @@ def changes_of(found: list[Found], attributes_of: Callable[[str], Mapping[str, b
     """
     first: dict[tuple[int, int], str] = {}
     for path, outside, status in found:
-        _check_name(path)
+        check_unmarked(path)
         if status is None:
             yield Entry(path, Kind.WHITEOUT), None
             continue
@@ -208,12 +209,3 @@ def _open(path: str) -> BinaryIO:
 def _entry(path: str, kind: Kind, status: os.stat_result) -> Entry:
     mode, seconds = stat.S_IMODE(status.st_mode), status.st_mtime_ns // 1_000_000_000
     return Entry(path, kind, mode, status.st_uid, status.st_gid, mtime=seconds)
-
-
-def _check_name(path: str) -> None:
-    name = path.rpartition("/")[2]
-    if name.startswith(".wh."):
-        raise ImageError(
-            f"{path} has a name by which image layers mark deleted files",
-            hint="let no file's name start with .wh., or remove it in the same RUN",
-        )

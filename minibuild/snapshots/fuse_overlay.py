@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Self
@@ -29,6 +29,10 @@ class FuseOverlaySnapshotter(OverlaySnapshotter):
     """Keeps trees as differences, which a program merges."""
 
     name: ClassVar[str] = fuse.NAME
+    shortcomings: ClassVar[Mapping[str, str]] = {
+        "OwnersLost": "fuse-overlayfs keeps neither setuid bits nor the owners of links when files of a layer below "
+        "change"
+    }
 
     @staticmethod
     def marks() -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, Self
@@ -32,6 +32,7 @@ class OverlaySnapshotter:
     """Keeps trees as differences."""
 
     name: ClassVar[str] = "overlay"
+    shortcomings: ClassVar[Mapping[str, str]] = {}
     shelf: Shelf
 
     @staticmethod

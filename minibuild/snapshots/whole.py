@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -73,6 +73,7 @@ class WholeTrees:
     """What snapshotters have in common that keep whole trees."""
 
     shelf: Shelf
+    shortcomings: ClassVar[Mapping[str, str]] = {}
     wants: ClassVar[str]
     """What it takes of a filesystem, in words."""
 

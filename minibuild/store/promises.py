@@ -68,9 +68,12 @@ class Promises:
 
     def sweep(self) -> None:
         """Forgets what has come while whoever fetched it was killed."""
-        for promise in list(self.all()):
-            if self._blobs.has(promise.descriptor):
-                self.forget(promise.descriptor.digest)
+        for file in list(self._directory.iterdir()) if self._directory.is_dir() else ():
+            # This is done whenever a store is opened, so none is read but of what is there.
+            if self._blobs.path(Digest(f"sha256:{file.name}")).exists():
+                promise = self._read(file)
+                if promise and self._blobs.has(promise.descriptor):
+                    self.forget(promise.descriptor.digest)
 
     def all(self) -> Iterator[Promise]:
         """All of them, in no order."""

@@ -108,10 +108,8 @@ EOF
 """
 
 
-def test_what_is_mounted_elsewhere_is_there_and_leaves_nothing(
-    contained: Contained, builder: Minibuild, project: Project
-) -> None:
-    files = in_place(contained, project({"Dockerfile": MOUNTS, "key": "a secret"}))
+def check_mounts(contained: Contained, builder: Minibuild, files: Path) -> None:
+    """What is mounted in there is seen, and the image has the paths that it has elsewhere."""
     words = ("build", "-t", "mounts", "--progress=plain", "--secret", f"id=key,src={files}/key", files)
 
     said = contained.succeed(*words)
@@ -120,6 +118,12 @@ def test_what_is_mounted_elsewhere_is_there_and_leaves_nothing(
     assert "made" in said and "kept first" in said and "a secret" not in said
     listing = ("run", "--rm", "mounts", "find", "/", "-xdev", "-name", "[dps][ery][vos]*", "-prune", "-o", "-print")
     assert sorted(contained.succeed(*listing).split()) == sorted(builder.succeed(*listing).split())
+
+
+def test_what_is_mounted_elsewhere_is_there_and_leaves_nothing(
+    contained: Contained, builder: Minibuild, project: Project
+) -> None:
+    check_mounts(contained, builder, in_place(contained, project({"Dockerfile": MOUNTS, "key": "a secret"})))
 
 
 PACKAGES = """\

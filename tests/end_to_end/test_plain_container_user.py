@@ -14,7 +14,15 @@ from tests.bases import BaseImage
 from tests.command import Minibuild
 from tests.daemons import Dockerd, Registry
 from tests.end_to_end.conftest import Project
-from tests.end_to_end.test_plain_container import MOUNTS, PACKAGES, Contained, builder, layers_in
+from tests.end_to_end.test_plain_container import (
+    MOUNTS,
+    PACKAGES,
+    Contained,
+    builder,
+    check_mounts,
+    in_place,
+    layers_in,
+)
 from tests.end_to_end.test_plain_user import FILES
 from tests.machine import require
 
@@ -45,11 +53,6 @@ def contained(dockerd: Dockerd, registry: Registry, busybox_base: BaseImage, tmp
     return Contained(dockerd, tmp_path / "inside", f"docker.io=http://{registry.host}", AS_PLAIN_USER, PYTHON)
 
 
-def in_place(contained: Contained, project: Path) -> Path:
-    """The project where the container sees it, and its user may read it."""
-    return project.rename(contained.place / "project")
-
-
 def test_the_image_is_the_one_that_root_makes_but_for_owners(
     contained: Contained, builder: Minibuild, project: Project
 ) -> None:
@@ -67,15 +70,7 @@ def test_the_image_is_the_one_that_root_makes_but_for_owners(
 def test_what_is_mounted_elsewhere_is_there_and_leaves_nothing(
     contained: Contained, builder: Minibuild, project: Project
 ) -> None:
-    files = in_place(contained, project({"Dockerfile": MOUNTS, "key": "a secret"}))
-    words = ("build", "-t", "mounts", "--progress=plain", "--secret", f"id=key,src={files}/key", files)
-
-    said = contained.succeed(*words)
-
-    builder.succeed(*words)
-    assert "made" in said and "kept first" in said and "a secret" not in said
-    listing = ("run", "--rm", "mounts", "find", "/", "-xdev", "-name", "[dps][ery][vos]*", "-prune", "-o", "-print")
-    assert sorted(contained.succeed(*listing).split()) == sorted(builder.succeed(*listing).split())
+    check_mounts(contained, builder, in_place(contained, project({"Dockerfile": MOUNTS, "key": "a secret"})))
 
 
 @pytest.mark.usefixtures("debian_base")

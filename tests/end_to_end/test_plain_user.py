@@ -99,6 +99,15 @@ RUN getcap /bin/tool && rm /odd/pipe && echo changed > /odd/file && touch -d @0 
 """
 
 
+def write_odd(path: Path) -> None:
+    """An archive of devices and a pipe that are somebody's."""
+    with tarfile.open(path, "w") as archive:
+        for name, kind in (("null", tarfile.CHRTYPE), ("disk", tarfile.BLKTYPE), ("pipe", tarfile.FIFOTYPE)):
+            member = tarfile.TarInfo(f"odd/{name}")
+            member.type, member.devmajor, member.devminor, member.uid = kind, 1, 3, 7
+            archive.addfile(member)
+
+
 def test_capabilities_and_devices_come_through_as_they_do_for_root(
     builder: Minibuild, plain: Minibuild, project: Project
 ) -> None:
@@ -108,11 +117,7 @@ def test_capabilities_and_devices_come_through_as_they_do_for_root(
         copy_program(name, root / "programs")
     (root / "programs/bin").mkdir(exist_ok=True)
     shutil.copy("/bin/busybox", root / "programs/bin/tool")
-    with tarfile.open(root / "devices.tar", "w") as archive:
-        for name, kind in (("null", tarfile.CHRTYPE), ("disk", tarfile.BLKTYPE), ("pipe", tarfile.FIFOTYPE)):
-            member = tarfile.TarInfo(f"odd/{name}")
-            member.type, member.devmajor, member.devminor, member.uid = kind, 1, 3, 7
-            archive.addfile(member)
+    write_odd(root / "devices.tar")
 
     for anybody in (builder, plain):
         done = anybody.with_variables(SOURCE_DATE_EPOCH="0")("build", "-t", "odd", "--progress=plain", root)

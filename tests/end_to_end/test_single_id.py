@@ -15,7 +15,7 @@ from minibuild.runtimes.table import ISOLATING
 from tests.accounts import open_directory
 from tests.command import Minibuild
 from tests.end_to_end.conftest import Project
-from tests.end_to_end.test_plain_user import FILES, layers_of
+from tests.end_to_end.test_plain_user import FILES, layers_of, write_odd
 
 pytestmark = pytest.mark.e2e
 
@@ -80,11 +80,7 @@ def test_every_way_to_own_a_file_comes_to_what_it_comes_to_for_root(
 def test_devices_and_owners_of_a_base_come_through(builder: Minibuild, alone: Minibuild, project: Project) -> None:
     text = "FROM busybox\nADD odd.tar /\nRUN rm /odd/pipe && mv /odd/disk /odd/moved && touch -d @0 /odd\n"
     root = project({"Dockerfile": text})
-    with tarfile.open(root / "odd.tar", "w") as archive:
-        for name, kind in (("null", tarfile.CHRTYPE), ("disk", tarfile.BLKTYPE), ("pipe", tarfile.FIFOTYPE)):
-            member = tarfile.TarInfo(f"odd/{name}")
-            member.type, member.devmajor, member.devminor, member.uid = kind, 1, 3, 7
-            archive.addfile(member)
+    write_odd(root / "odd.tar")
     for anybody in (builder, alone):
         anybody.with_variables(SOURCE_DATE_EPOCH="0").succeed("build", "-t", "odd", root)
     assert layers_of(alone, "odd") == layers_of(builder, "odd")
@@ -138,7 +134,7 @@ def owners_in(layer: IO[bytes] | None) -> dict[str, tuple[object, ...]]:
 DEAF = """
 import os, struct, sys
 from minibuild.sandbox import filters, syscalls
-number = filters.architecture().seccomp
+number = filters.architecture().calls['seccomp']
 syscalls.prctl(38, 1)
 syscalls.set_filter(b"".join(struct.pack("HBBI", *one) for one in (
     (0x20, 0, 0, 0), (0x15, 0, 3, number), (0x20, 0, 0, 24), (0x45, 0, 1, 8), (6, 0, 0, 0x50016), (6, 0, 0, 0x7FFF0000)

@@ -14,8 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from minibuild.build.daemon.furnishing import FRESH
 from minibuild.errors import ImageError
 from minibuild.layers.entry import NO_XATTRS, Change, Entry, Kind, Opener
+from minibuild.layers.names import check_unmarked
 from minibuild.layers.slice import content_of
 from minibuild.layers.tar import Content, read_entries
 from minibuild.layers.tree import Tree, ancestors
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 _DELETED = 2
 # What docker and podman put into every tree that lacks it, and so are no change; its directory is as old then.
 _DAEMONS_OWN = ("etc/hosts", "etc/hostname", "etc/resolv.conf", "etc/mtab", "run/.containerenv")
-_FRESH = ("dev", "proc", "sys")
 _CHUNK = 1 << 20
 _KEPT_XATTRS = ("user.", "trusted.", "system.posix_acl_", "security.capability")
 
@@ -43,7 +44,7 @@ def changes_in(
     listed = {item["Path"].lstrip("/"): item["Kind"] for item in api.diff(identity) or ()}
     listed = {path: kind for path, kind in listed.items() if not _is_hidden(path, hidden)}
     for path in listed:
-        _check_name(path)
+        check_unmarked(path)
     found = _Found(before, listed, hidden, spool)
     found.read(cast(BinaryIO, io.BufferedReader(_Pieces(api.export(identity)), _CHUNK)))
     return found.changes(_made_for(hidden, before))
@@ -84,7 +85,7 @@ class _Found:
     def _look_at(self, directory: Entry) -> None:
         """Remembers a directory whose time alone has changed: for the daemon that is no change."""
         path = directory.path
-        if path and path.partition("/")[0] not in _FRESH and not _is_hidden(path, self.hidden):
+        if path and path.partition("/")[0] not in FRESH and not _is_hidden(path, self.hidden):
             earlier = self.before.find(path, follow=False)
             if earlier is not None and self.before.describes(path) and earlier.mtime != directory.mtime:
                 self.touched[path] = directory._replace(xattrs=_kept(directory.xattrs))
@@ -201,11 +202,3 @@ def _spelt(path: str) -> str:
 
 def _kept(xattrs: Mapping[str, bytes]) -> Mapping[str, bytes]:
     return {name: value for name, value in sorted(xattrs.items()) if name.startswith(_KEPT_XATTRS)} or NO_XATTRS
-
-
-def _check_name(path: str) -> None:
-    if path.rpartition("/")[2].startswith(".wh."):
-        raise ImageError(
-            f"{path} has a name by which image layers mark deleted files",
-            hint="let no file's name start with .wh., or remove it in the same RUN",
-        )

@@ -17,7 +17,8 @@ from minibuild.layers.tree import Tree, ancestors
 from minibuild.runtimes.base import Tmpfs
 from minibuild.values import dataclass, field
 
-_FRESH = ("dev", "proc", "sys")
+FRESH = ("dev", "proc", "sys")
+"""What a container makes anew."""
 
 
 @dataclass(slots=True)
@@ -68,8 +69,8 @@ class Furniture:
         """Puts what stands in another mount into that; raises UnavailableError where it can't be."""
         for path in sorted(self.files):
             directory = path.rpartition("/")[0]
-            if path.partition("/")[0] in _FRESH and self._around(path) is None:
-                if directory in _FRESH:
+            if path.partition("/")[0] in FRESH and self._around(path) is None:
+                if directory in FRESH:
                     raise UnavailableError(f"a file can't be mounted at /{path} in a docker daemon's container")
                 self.volumes.append(Volume(directory))
             if (around := self._around(path)) is not None:
@@ -95,7 +96,7 @@ class Furniture:
     def _is_own(self, path: str) -> bool:
         """It is neither the root, nor in what the container makes itself, nor in a volume."""
         in_volume = any(path == one.target or path.startswith(f"{one.target}/") for one in self.volumes)
-        return bool(path) and path.partition("/")[0] not in _FRESH and not in_volume
+        return bool(path) and path.partition("/")[0] not in FRESH and not in_volume
 
     def _around(self, path: str) -> Volume | None:
         """The innermost volume that a path is in."""

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from minibuild.build import running
-from minibuild.build.accounts import Account, accounts_of
+from minibuild.build.accounts import accounts_of
 from minibuild.build.committing import ChainedLayer
 from minibuild.build.daemon.container import container, run
 from minibuild.build.daemon.difference import changes_in
@@ -16,12 +16,10 @@ from minibuild.build.daemon.mounting import furnished
 from minibuild.build.daemon.session import Session, session
 from minibuild.build.journal import Activity
 from minibuild.build.leaks import Leaks
-from minibuild.build.mounting import Mounted
 from minibuild.instructions.effects import RunCommand
 from minibuild.layers.entry import Change
 from minibuild.layers.tree import Tree
 from minibuild.plan import Step
-from minibuild.runtimes.base import Process
 from minibuild.transports.docker_daemon import connection
 from minibuild.values import dataclass
 
@@ -57,7 +55,9 @@ class DaemonGround:
             image = self.session.image(client, written, engine.request.platform)
             account = accounts_of(tree).account(effect.user)
             with furnished(self, client, effect, tree, account, image) as (furniture, mounted):
-                process = self._process(effect, account, mounted)
+                surroundings = engine.request.surroundings
+                seen = running.environment_of(effect, account, surroundings, mounted)
+                process = running.process_of(effect, account, surroundings, environment=seen)
                 with container(client, self.session, image, process, furniture) as identity:
                     running.run(
                         running.Command(str(step.statement.body), span),
@@ -71,23 +71,3 @@ class DaemonGround:
     def close(self) -> None:
         """Removes all that this build has in the daemon."""
         self.stack.close()
-
-    def _process(self, effect: RunCommand, account: Account, mounted: Mounted) -> Process:
-        surroundings = self.engine.request.surroundings
-        return Process(
-            arguments=effect.arguments,
-            environment=running.environment_of(effect, account, surroundings, mounted),
-            directory=effect.directory,
-            uid=account.uid,
-            gid=account.gid,
-            groups=account.groups,
-            network=surroundings.network_of(effect),
-            hostname=surroundings.hostname,
-            shm_size=surroundings.shm_size,
-            limits=surroundings.limits,
-            memory=surroundings.memory,
-            processors=surroundings.processors,
-            privileged=effect.security == "insecure",
-            seccomp=surroundings.seccomp,
-            no_new_privileges=surroundings.no_new_privileges,
-        )

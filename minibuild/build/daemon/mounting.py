@@ -21,7 +21,7 @@ from minibuild.build.caches import cache_directory
 from minibuild.build.daemon.container import fill
 from minibuild.build.daemon.furnishing import Furniture, files_of
 from minibuild.build.mounting import Mounted
-from minibuild.errors import UnavailableError, UsageError, blame
+from minibuild.errors import UnavailableError, blame
 from minibuild.instructions.effects import (
     BindMount,
     CacheMount,
@@ -156,12 +156,8 @@ class _Furnishing:
             self.furniture.add_file(mount.target, (entry, partial(io.BytesIO, secret)))
 
     def _agent(self, mount: SshMount) -> None:
-        if mount.id in self.ground.engine.request.surroundings.agents:
+        if self.ground.engine.request.surroundings.agent(mount):
             raise UnavailableError("an SSH agent's socket can't be had in a docker daemon's container", hint=_HERE)
-        if mount.required:
-            raise UsageError(
-                f"SSH agent {mount.id} is required, and was not given", hint=f"give it by --ssh {mount.id}"
-            )
 
 
 def _cache_volume(directory: Path) -> str:

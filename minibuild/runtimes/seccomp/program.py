@@ -13,8 +13,8 @@ from itertools import groupby
 from typing import TypeAlias
 
 from minibuild.errors import UsageError
-from minibuild.runtimes.seccomp.numbers import numbers_of
 from minibuild.runtimes.seccomp.profile import ARCHITECTURES, ENOSYS, Condition, Container, Profile, Rule
+from minibuild.sandbox.calls import AUDIT, numbers_of
 
 Instruction: TypeAlias = tuple[int, int, int, int]
 """Operation, jump where true, jump where false, operand."""
@@ -46,8 +46,6 @@ _TESTS: Mapping[str, int] = {
     "SCMP_CMP_LT": _IF_AT_LEAST,
 }
 _NEGATED = ("SCMP_CMP_NE", "SCMP_CMP_LE", "SCMP_CMP_LT")
-# linux/audit.h: what seccomp_data says of a call.
-_AUDIT: Mapping[str, int] = {"amd64": 0xC000003E, "x86": 0x40000003, "arm64": 0xC00000B7, "arm": 0x40000028}
 # Calls of x32, which kernels are made without. They are told so.
 _X32 = 0x40000000
 
@@ -65,7 +63,7 @@ def program(profile: Profile, container: Container) -> bytes | None:
     for processor, name in ARCHITECTURES.items():
         numbers = numbers_of(processor)
         if numbers is not None and name in profile.architectures_of(container.processor):
-            code = _fork(_IF_EQUAL, _AUDIT[processor], _calls(profile, rules, numbers, processor), code)
+            code = _fork(_IF_EQUAL, AUDIT[processor], _calls(profile, rules, numbers, processor), code)
     code = ((_LOAD, 0, 0, _ARCHITECTURE), *code)
     if len(code) > _LONGEST:
         raise UsageError(f"seccomp profile comes to {len(code)} instructions, of which the kernel takes {_LONGEST}")

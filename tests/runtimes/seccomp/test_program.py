@@ -13,11 +13,11 @@ import pytest
 from minibuild.errors import UsageError
 from minibuild.runtimes.base import DEFAULT_CAPABILITIES
 from minibuild.runtimes.seccomp.docker import default_profile
-from minibuild.runtimes.seccomp.numbers import numbers_of
 from minibuild.runtimes.seccomp.oci import in_bundle
 from minibuild.runtimes.seccomp.profile import Condition, Container, Profile, Rule, When
 from minibuild.runtimes.seccomp.program import program
 from minibuild.runtimes.seccomp.reading import read_profile
+from minibuild.sandbox.calls import numbers_of
 from tests.machine import require
 from tests.runtimes.seccomp.machine import AMD64, ARM64, X86, answer
 

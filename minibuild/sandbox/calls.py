@@ -1,6 +1,7 @@
 """The numbers of system calls, by the names that libseccomp gives them. Source: Linux 6.17, syscall*.tbl.
 
-Of the processors whose programs we filter by ourselves; for others, libseccomp has to be there.
+Of the processors whose programs we filter by ourselves; for others, libseccomp has to be there. Processors are called
+what Docker's profiles call them.
 """
 
 from __future__ import annotations
@@ -168,10 +169,13 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
     "arm": (_ARM, _TIME64, _COMMON),
 }
 
+# linux/audit.h: what a filter is told of the processor that a call was made for.
+AUDIT: Mapping[str, int] = {"amd64": 0xC000003E, "x86": 0x40000003, "arm64": 0xC00000B7, "arm": 0x40000028}
+
 
 @cache
 def numbers_of(processor: str) -> Mapping[str, int] | None:
-    """The numbers of a processor's calls, the processor as Docker's profiles call it; None where we don't know them."""
+    """The numbers of a processor's calls; None where we don't know them."""
     tables = _TABLES.get(processor)
     return None if tables is None else MappingProxyType(dict(pair for table in tables for pair in _pairs(table)))
 
